@@ -1,0 +1,58 @@
+# Every target does its own set-up; what it downloads is kept in ~/.cache/qflow (QFLOW_CACHE moves it).
+SHELL := /bin/bash
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench check unit docker e2e format setup engine images node n8n browser clean
+
+help: ## Print this list
+	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: setup n8n node ## Start runner and real n8n with the examples and run the quickstart (EXIT=1 ends there)
+	@scripts/engine.sh && $(PY) -m qflow_runner images build --python 3.12 || echo "WARNING: no Docker here: the demo runs without a sandbox boundary."
+	@$(PY) -m lab.demo $(if $(EXIT),--exit)
+
+test: check unit docker e2e ## Run every check and test, with real Docker, n8n and Chromium
+
+bench: setup engine images n8n node ## Measure, and write build/bench.json
+	@$(PY) -m tests.bench
+
+check: setup node ## Run linters, type checkers and the import contracts
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+	@.venv/bin/basedpyright
+	@.venv/bin/lint-imports
+	@.venv/bin/shellcheck -x scripts/*.sh .ci/run
+	@scripts/node-package.sh lint
+
+unit: setup node ## Run the tests that need neither Docker nor n8n
+	@$(PY) -m pytest tests/unit tests/contract -m "not docker"
+	@scripts/node-package.sh test
+
+docker: setup engine images ## Run the tests that need Docker
+	@$(PY) -m pytest tests/contract tests/docker -m docker
+
+e2e: setup engine images n8n node browser ## Run the tests in real n8n and Chromium
+	@$(PY) -m pytest tests/e2e
+
+format: setup ## Format the Python code
+	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+setup: ## Make .venv
+	@scripts/python.sh
+
+engine: ## Make a Docker daemon answer (installs and starts one on root Debian)
+	@scripts/engine.sh
+
+images: setup engine ## Build the sandbox images for every Python that this machine can provide
+	@$(PY) -m qflow_runner images build
+
+node: ## Build the n8n node package
+	@scripts/node-package.sh
+
+n8n: ## Install the real n8n
+	@scripts/n8n.sh
+
+browser: ## Install Chromium
+	@scripts/browser.sh
+
+clean: ## Remove what was built here
+	@rm -rf build .venv n8n-nodes-qflow/dist n8n-nodes-qflow/node_modules

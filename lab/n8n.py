@@ -1,0 +1,96 @@
+"""A real n8n: one process with its own user folder and ports, and the node package installed as from npm."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab.cache import ROOT, n8n_home, node_home
+from lab.errors import LabError
+from lab.n8n_api import N8nApi
+from lab.processes import Process, free_ports
+
+PACKAGE = ROOT / "n8n-nodes-qflow"
+
+# What would call out, or cover the editor with something that is not ours.
+QUIET = {
+    "N8N_DIAGNOSTICS_ENABLED": "false",
+    "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",
+    "N8N_VERSION_NOTIFICATIONS_WHATS_NEW_ENABLED": "false",
+    "N8N_TEMPLATES_ENABLED": "false",
+    "N8N_PERSONALIZATION_ENABLED": "false",
+    "N8N_DYNAMIC_BANNERS_ENABLED": "false",
+    "N8N_HIRING_BANNER_ENABLED": "false",
+}
+
+
+class N8n:
+    """n8n with an owner who is signed in; `api` speaks for that owner."""
+
+    def __init__(self, process: Process, url: str, api: N8nApi) -> None:
+        self.process = process
+        self.url = url
+        self.api = api
+
+    @classmethod
+    async def start(
+        cls,
+        folder: Path,
+        *,
+        package: Path | None = PACKAGE,
+        port: int | None = None,
+        env: Mapping[str, str] | None = None,
+        version: str | None = None,
+        deadline_s: float = 90,
+    ) -> "N8n":
+        """Start n8n in `folder`, which may be from an earlier start, with the node `package` unless it is None.
+
+        LabError when it is not ready after `deadline_s` seconds.
+        """
+        home = n8n_home(version)
+        if not (home / "installed").exists():
+            raise LabError(f"n8n is not installed in {home}: run scripts/n8n.sh")
+        if package is not None:
+            install_package(package, folder)
+        free, broker = free_ports(2)
+        port = port or free
+        own = {
+            **QUIET,
+            "PATH": f"{node_home() / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "N8N_USER_FOLDER": str(folder),
+            "N8N_PORT": str(port),
+            "N8N_RUNNERS_BROKER_PORT": str(broker),
+            "N8N_LISTEN_ADDRESS": "127.0.0.1",
+            "N8N_SECURE_COOKIE": "false",
+            "GENERIC_TIMEZONE": "UTC",
+            **(env or {}),
+        }
+        program = home / "node_modules" / "n8n" / "bin" / "n8n"
+        process = await Process.start(
+            "n8n", [node_home() / "bin" / "node", program, "start"], log=folder / "n8n.log", env=own
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            await process.ready(f"{url}/healthz/readiness", deadline_s)
+            api = await N8nApi.sign_in(url)
+        except BaseException:
+            # Whoever waits may be cancelled; what was started must not stay behind.
+            await process.stop()
+            raise
+        return cls(process, url, api)
+
+    async def stop(self) -> None:
+        await self.api.close()
+        await self.process.stop()
+
+
+def install_package(package: Path, folder: Path) -> None:
+    """Install the built node where n8n's own installer puts packages, so it loads as on a real server."""
+    built = package / "dist"
+    if not built.is_dir():
+        raise LabError(f"{package} is not built: run scripts/node-package.sh")
+    target = folder / ".n8n" / "nodes" / "node_modules" / package.name
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    shutil.copy2(package / "package.json", target)
+    shutil.copytree(built, target / "dist")

@@ -1,0 +1,46 @@
+import type {
+	IExecuteFunctions,
+	INodeExecutionData,
+	INodeType,
+	INodeTypeDescription,
+} from 'n8n-workflow';
+import { NodeConnectionTypes, NodeOperationError } from 'n8n-workflow';
+
+import type { Mode } from './api';
+import { failedItems } from './items';
+import { showFailure } from './output';
+import { properties } from './properties';
+import { runPython } from './run';
+import { isCancelled } from './transport';
+
+export class QflowPython implements INodeType {
+	description: INodeTypeDescription = {
+		displayName: 'Qflow Python',
+		name: 'qflowPython',
+		icon: { light: 'file:../../icons/qflow.svg', dark: 'file:../../icons/qflow.dark.svg' },
+		group: ['transform'],
+		version: 1,
+		subtitle: '={{ $parameter["function"] || "Python function" }}',
+		description: 'Run a typed Python function on the items, in a sandbox',
+		defaults: { name: 'Qflow Python' },
+		usableAsTool: true,
+		inputs: [NodeConnectionTypes.Main],
+		outputs: [NodeConnectionTypes.Main],
+		credentials: [{ name: 'qflowApi', required: true }],
+		parameterPane: 'wide',
+		properties,
+	};
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		const node = this.getNode();
+		try {
+			return [await runPython(this, node)];
+		} catch (error) {
+			const failure = new NodeOperationError(node, error as Error);
+			if (!this.continueOnFail() || isCancelled(this)) throw failure;
+			showFailure(this, failure.message, failure.description);
+			const mode = this.getNodeParameter('mode', 0, 'auto') as Mode;
+			return [failedItems(node, this.getInputData(), failure.message, mode)];
+		}
+	}
+}

@@ -1,0 +1,54 @@
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import type { LogLine, ReplyItem } from './api';
+import { explanation } from './errors';
+import { toHtml, toHtmlCode } from './html';
+import { printedLines } from './logs';
+
+/** Characters of printed text that a hint shows. */
+const HINT_LENGTH = 4_000;
+
+/** Lines that go to the browser's console; each is a message of its own to the editor. */
+const CONSOLE_LINES = 500;
+
+/** Shows what the code printed, and the runner's hints, to the person who looks at the node. */
+export function showOutput(context: IExecuteFunctions, logs: LogLine[], hints: string[]): void {
+	for (const hint of hints) {
+		context.addExecutionHints({ message: toHtml(hint), type: 'info', location: 'outputPane' });
+	}
+	const lines = printedLines(logs);
+	if (lines.length === 0) return;
+	context.addExecutionHints({ message: printedHint(lines), type: 'info', location: 'outputPane' });
+	if (context.getMode() !== 'manual') return;
+	for (const line of lines.slice(0, CONSOLE_LINES)) context.sendMessageToUI(line);
+	if (lines.length > CONSOLE_LINES) {
+		context.sendMessageToUI(`… ${lines.length - CONSOLE_LINES} more lines`);
+	}
+}
+
+function printedHint(lines: string[]): string {
+	const text = lines.join('\n');
+	const shown = text.length > HINT_LENGTH ? `${text.slice(0, HINT_LENGTH)}…` : text;
+	const title = lines.length === 1 ? '1 line printed' : `${lines.length} lines printed`;
+	return `${title}<br>\n${toHtmlCode(shown)}`;
+}
+
+/** Says how many items failed, and why the first did: the items themselves carry a sentence only. */
+export function showFailures(context: IExecuteFunctions, items: ReplyItem[]): void {
+	const problems = items.flatMap(({ error }) => (error === undefined ? [] : [error]));
+	const [first] = problems;
+	if (first === undefined) return;
+	const count = problems.length === 1 ? '1 item failed' : `${problems.length} items failed`;
+	const place = first.item === undefined ? '' : ` (item ${first.item})`;
+	showFailure(context, `${count}${place}: ${first.detail}`, explanation(first));
+}
+
+/** `message` is plain text, `description` HTML. */
+export function showFailure(
+	context: IExecuteFunctions,
+	message: string,
+	description: string | null | undefined,
+): void {
+	const text = description ? `${toHtml(message)}<br><br>${description}` : toHtml(message);
+	context.addExecutionHints({ message: text, type: 'warning', location: 'outputPane' });
+}

@@ -1,0 +1,174 @@
+import { expect, vi } from 'vitest';
+
+import { newCode, test } from './fixtures.mjs';
+import { Response } from './runner.mjs';
+
+const RUN = 'POST /v1/definitions/{id}/runs';
+const STORE = 'PUT /v1/definitions';
+
+test('The definition is sent before its first run, and never again', async ({
+	runner,
+	prepare,
+}) => {
+	const code = newCode();
+
+	await prepare({ code }).execute();
+	await prepare({ code }).execute();
+
+	expect(runner.requests).toEqual([STORE, RUN, RUN]);
+});
+
+test('A runner that has forgotten the definition receives it again', async ({
+	runner,
+	prepare,
+}) => {
+	const code = newCode();
+	await prepare({ code }).execute();
+	runner.forget();
+
+	const output = await prepare({ code }).execute();
+
+	expect(runner.requests).toEqual([STORE, RUN, RUN, STORE, RUN]);
+	expect(output).toHaveLength(2);
+});
+
+test('A run that may have started is not sent twice', async ({ runner, prepare }) => {
+	runner.behaviour = () => Response.problem({ status: 502, code: 'session_lost', detail: 'Lost.' });
+
+	await prepare().failure();
+
+	expect(runner.requests).toEqual([STORE, RUN]);
+});
+
+test('The definition carries what the node says, and defaults for the rest', async ({
+	runner,
+	prepare,
+}) => {
+	const code = newCode();
+
+	await prepare({ code }).execute();
+	await prepare({
+		code,
+		function: ' f ',
+		mode: 'all',
+		options: { python: '3.9', timeout: 5 },
+	}).execute();
+
+	expect(runner.runs.map((run) => run.definition)).toEqual([
+		{ code, python: '3.12', mode: 'auto', timeout_s: 30 },
+		{ code, function: 'f', python: '3.9', mode: 'all', timeout_s: 5 },
+	]);
+});
+
+test('Workflow, execution and node are named to the runner', async ({ runner, prepare }) => {
+	await prepare({}, { nodeName: 'Ünïted & co?' }).execute();
+
+	expect(runner.runs[0]?.query).toEqual({
+		workflow: 'workflow-1',
+		execution: 'execution-1',
+		node: 'Ünïted & co?',
+		on_error: 'stop',
+	});
+});
+
+test('An execution without an id still has a session of its own', async ({ runner, prepare }) => {
+	const code = newCode();
+
+	await prepare({ code }, { executionId: undefined }).execute();
+	await prepare({ code }, { executionId: undefined }).execute();
+
+	const [first, second] = runner.runs.map((run) => run.query.execution);
+	expect(first).not.toEqual(second);
+	expect(first).toHaveLength(36);
+});
+
+test('Only what Python needs of an item is sent', async ({ runner, prepare }) => {
+	const binary = {
+		photo: { data: 'aGVsbG8=', mimeType: 'image/png', fileName: 'a.png', id: 'x:1' },
+	};
+	const items = [{ json: { n: 'é' }, pairedItem: { item: 0 }, binary }, { json: { n: 2 } }];
+
+	await prepare({}, { items }).execute();
+
+	expect(runner.runs[0]?.text).toEqual(
+		'{"items":[{"json":{"n":"é"},"binary":{"photo":' +
+			'{"mimeType":"image/png","fileName":"a.png","id":"x:1"}}},{"json":{"n":2}}]}',
+	);
+});
+
+test('Output items keep the origin that the runner gave them', async ({ runner, prepare }) => {
+	runner.behaviour = () => ({
+		items: [
+			{ json: { a: 1 }, pairedItem: 1 },
+			{ json: { a: 2 }, pairedItem: 1 },
+			{ json: { a: 3 } },
+		],
+	});
+
+	const output = await prepare().execute();
+
+	expect(output).toEqual([
+		{ json: { a: 1 }, pairedItem: 1 },
+		{ json: { a: 2 }, pairedItem: 1 },
+		{ json: { a: 3 } },
+	]);
+});
+
+test('Printed text and hints of the runner become hints of the node', async ({
+	runner,
+	prepare,
+}) => {
+	runner.behaviour = () => ({
+		logs: [
+			{ stream: 'stdout', text: '<b>one</b>\n  two\n' },
+			{ stream: 'stderr', text: 'three' },
+		],
+		hints: ['Use `list[int]`.'],
+	});
+	const context = prepare({}, { mode: 'manual' });
+
+	await context.execute();
+
+	expect(context.hints.map((hint) => hint.message)).toEqual([
+		'Use `list[int]`.',
+		'3 lines printed<br>\n<code>&lt;b&gt;one&lt;/b&gt;<br>\n\u00a0\u00a0two<br>\nthree</code>',
+	]);
+	expect(context.console).toEqual(['<b>one</b>', '  two', 'three']);
+});
+
+test('What a production run prints does not go to a browser', async ({ runner, prepare }) => {
+	runner.behaviour = () => ({ logs: [{ stream: 'stdout', text: 'one\n' }] });
+	const context = prepare();
+
+	await context.execute();
+
+	expect(context.hints).toHaveLength(1);
+	expect(context.console).toEqual([]);
+});
+
+test('A flood of printed text is cut in the editor', async ({ runner, prepare }) => {
+	runner.behaviour = () => ({ logs: [{ stream: 'stdout', text: 'line\n'.repeat(10_000) }] });
+	const context = prepare({}, { mode: 'manual' });
+
+	await context.execute();
+
+	expect(context.hints[0]?.message).toMatch(/^10000 lines printed/);
+	expect(context.hints[0]?.message.length).toBeLessThan(10_000);
+	expect(context.console).toHaveLength(501);
+	expect(context.console.at(-1)).toEqual('… 9500 more lines');
+});
+
+test('Cancelling the execution ends the request at once', async ({ runner, prepare }) => {
+	runner.silent = true;
+	const cancel = new AbortController();
+	const failing = prepare(
+		{},
+		{ signal: cancel.signal, onError: 'continueRegularOutput' },
+	).failure();
+	await vi.waitFor(() => expect(runner.requests).toContain(RUN));
+
+	cancel.abort();
+
+	expect((await failing).message).toEqual('The execution was canceled');
+	await runner.closedEarly;
+});

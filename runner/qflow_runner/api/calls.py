@@ -1,0 +1,89 @@
+"""The calls under /v1: HTTP in, a plain call of the runner, HTTP out."""
+
+import json
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from qflow_runner.api.models import RunQuery
+from qflow_runner.api.state import STATE
+from qflow_runner.definitions import DefinitionRequest
+from qflow_runner.errors import BodyTooLarge, RequestError
+from qflow_runner.run import RunAnswer, RunRequest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+MAX_DEFINITION = 8 * 1024 * 1024
+"""Bytes of a definition's JSON: its code may be all escapes."""
+
+
+async def put_definition(request: web.Request) -> web.Response:
+    state = request.app[STATE]
+    if (request.content_length or 0) > MAX_DEFINITION:
+        raise BodyTooLarge("A definition of this size is not accepted.", hint="Shorten the code.")
+    wanted = checked(DefinitionRequest, await request.read())
+    reply = state.definitions.put(wanted)
+    return web.json_response(text=reply.model_dump_json())
+
+
+async def run(request: web.Request) -> web.Response:
+    state = request.app[STATE]
+    query = run_query(request)
+    wanted = RunRequest(
+        definition=request.match_info["id"],
+        workflow=query.workflow,
+        execution=query.execution,
+        node=query.node,
+        on_error=query.on_error,
+    )
+    state.definitions.get(wanted.definition)  # so that an unknown one is answered before its items are read
+    limit = state.settings.max_body
+    if (request.content_length or 0) > limit:
+        raise BodyTooLarge(f"The items are {request.content_length} bytes; this runner takes {limit}.")
+    answer = await state.flow.run(wanted, await request.read())
+    return web.Response(body=reply_body(answer), content_type="application/json")
+
+
+async def end_session(request: web.Request) -> web.Response:
+    ended = request.app[STATE].sessions.end(request.match_info["id"])
+    return web.json_response({"ended": ended})
+
+
+async def sandboxes(request: web.Request) -> web.Response:
+    state = request.app[STATE]
+    listed = []
+    for row in state.keeper.snapshot():
+        guest = state.keeper.guests.get(row["id"])
+        listed.append({**row, "sessions": state.sessions.count(guest) if guest else 0})
+    return web.json_response({"sandboxes": listed})
+
+
+def run_query(request: web.Request) -> RunQuery:
+    query = request.query
+    try:
+        return RunQuery.model_validate(dict(query))
+    except ValidationError as error:
+        raise RequestError(f"The query is not right: {sentence(error)}.", hint="See /openapi.json.") from None
+
+
+def checked(model: type[Model], body: bytes) -> Model:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestError(f"The body is not right: {sentence(error)}.", hint="See /openapi.json.") from None
+
+
+def sentence(error: ValidationError) -> str:
+    """What pydantic found, without the values: they may be secret, and long."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found[:5])
+
+
+def reply_body(answer: RunAnswer) -> bytes:
+    """The items are spliced in as the guest encoded them."""
+    rest = json.dumps(
+        {"logs": answer.logs, "timing": answer.timing, "hints": answer.hints, "errors": answer.errors},
+        separators=(",", ":"),
+    )
+    return b"".join((b'{"items":', answer.payload, b",", rest[1:].encode()))

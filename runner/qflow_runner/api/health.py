@@ -1,0 +1,49 @@
+"""The calls for machines that watch the runner: alive, ready, metrics, and the API's own description."""
+
+from collections import Counter
+
+from aiohttp import web
+
+from qflow_runner import __version__
+from qflow_runner.api.models import Alive, Part, Readiness
+from qflow_runner.api.state import STATE
+from qflow_runner.observe import metrics as measured
+
+DOCUMENT = web.AppKey("openapi", str)
+
+
+async def healthz(request: web.Request) -> web.Response:
+    del request
+    return web.json_response(text=Alive(version=__version__).model_dump_json())
+
+
+async def readyz(request: web.Request) -> web.Response:
+    state = request.app[STATE]
+    backend = await state.keeper.health()
+    counted = Counter(row["state"] for row in state.keeper.snapshot())
+    working = counted["warm"] + counted["owned"]
+    described = ", ".join(f"{count} {name}" for name, count in sorted(counted.items())) or "no sandbox"
+    if working:
+        pool = Part(ok=True, reason=described)
+    else:
+        failure = state.keeper.last_failure
+        reason = f"{described}; {failure.detail} {failure.hint or ''}".strip() if failure else described
+        pool = Part(ok=state.settings.pool_floor == 0 and failure is None, reason=reason)
+    parts = {state.settings.backend: Part(ok=backend.ok, reason=backend.reason), "pool": pool}
+    # Warm sandboxes work on while Docker is away, so the runner is ready as long as one is there.
+    ready = pool.ok
+    reply = Readiness(ready=ready, parts=parts)
+    return web.json_response(text=reply.model_dump_json(), status=200 if ready else 503)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    state = request.app[STATE]
+    counted = Counter(row["state"] for row in state.keeper.snapshot())
+    for name in ("booting", "warm", "owned"):
+        measured.SANDBOXES.labels(state=name).set(counted[name])
+    measured.SESSIONS.set(state.sessions.total)
+    return web.Response(body=measured.render(), headers={"Content-Type": measured.CONTENT_TYPE})
+
+
+async def openapi(request: web.Request) -> web.Response:
+    return web.json_response(text=request.app[DOCUMENT])

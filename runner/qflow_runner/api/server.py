@@ -1,0 +1,73 @@
+"""Puts the parts together and serves them until it is told to stop."""
+
+import asyncio
+import json
+import signal
+
+import structlog
+from aiohttp import web
+
+from qflow_runner.api import health, openapi, problems
+from qflow_runner.api.routes import ROUTES
+from qflow_runner.api.state import STATE, State
+from qflow_runner.definitions import Definitions
+from qflow_runner.run import Flow
+from qflow_runner.sandbox.backend import Backend
+from qflow_runner.sandbox.keeper import Keeper
+from qflow_runner.sessions import Sessions
+from qflow_runner.settings import Settings
+
+log = structlog.get_logger()
+
+
+def build_state(settings: Settings, token: str, identity: str, backend: Backend, pythons: tuple[str, ...]) -> State:
+    definitions = Definitions(settings, pythons)
+    keeper = Keeper(settings, backend, identity)
+    sessions = Sessions(settings.session_idle_s, settings.sessions_per_sandbox)
+    return State(settings, token, definitions, keeper, sessions, Flow(definitions, keeper, sessions))
+
+
+def build_app(state: State) -> web.Application:
+    app = web.Application(middlewares=[problems.edge], client_max_size=state.settings.max_body)
+    app[STATE] = state
+    app[health.DOCUMENT] = json.dumps(openapi.document())
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.handler)
+    app.cleanup_ctx.append(_keep)
+    return app
+
+
+async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an async generator
+    keeper = app[STATE].keeper
+    await keeper.open()
+    yield
+    await keeper.close()
+
+
+async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> None:
+    """Serve until SIGTERM or SIGINT, then let runs finish. `ready` is told the address."""
+    settings = state.settings
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(
+        build_app(state),
+        handler_cancellation=True,  # a caller that hangs up cancels its run
+        access_log=None,
+        shutdown_timeout=settings.drain_s,
+        keepalive_timeout=75,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        log.info("runner.listening", address=address, backend=settings.backend)
+        if ready is not None:
+            ready.set_result(address)
+        await stop.wait()
+        log.info("runner.stopping", drain_s=settings.drain_s)
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,105 @@
+"""The command `qflow`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from qflow_runner import __version__
+from qflow_runner.errors import QflowError
+from qflow_runner.identity import DataDir
+from qflow_runner.observe import logs
+from qflow_runner.settings import Settings
+
+app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
+images_app = typer.Typer(help="The sandbox images.", no_args_is_help=True)
+app.add_typer(images_app, name="images")
+
+Backends = Annotated[str | None, typer.Option(help="docker, or process (development only: no boundary)")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on")] = None,
+    backend: Backends = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the runner keeps its token")] = None,
+) -> None:
+    """Run the runner until it is stopped. Every setting can also be given as QFLOW_<NAME>; see `qflow settings`."""
+    from qflow_runner.api.server import build_state, serve as serve_state  # noqa: PLC0415 - only here is it needed
+    from qflow_runner.sandbox.choose import choose_backend  # noqa: PLC0415
+    from qflow_runner.sandbox.images import SUPPORTED  # noqa: PLC0415
+
+    given = {"host": host, "port": port, "backend": backend, "data_dir": data_dir}
+    settings = _settings({name: value for name, value in given.items() if value is not None})
+    logs.configure(settings.log_format, settings.log_level)
+    directory = DataDir(settings)
+    token, is_new = directory.token()
+    if is_new:
+        print(f"Your token, shown this once (kept in {settings.data_dir}/token): {token}", file=sys.stderr)
+    identity = directory.identity()
+    state = build_state(settings, token, identity, choose_backend(settings, identity), SUPPORTED)
+    asyncio.run(serve_state(state))
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """Every setting with its default, unit and meaning."""
+    table = Table("Variable", "Default", "Unit", "What it is for")
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        default = field.get_default(call_default_factory=True, validated_data={})
+        table.add_row(f"QFLOW_{name.upper()}", "" if default is None else str(default), str(extra["unit"]), field.description)
+    Console().print(table)
+
+
+@app.command()
+def version() -> None:
+    """The version."""
+    print(__version__)
+
+
+@images_app.command("build")
+def images_build(
+    python: Annotated[list[str] | None, typer.Option(help="Version to build; may be repeated; all when absent")] = None,
+    base: Annotated[str, typer.Option(help="Where python:X-slim-bookworm comes from: auto, pull or local")] = "auto",
+) -> None:
+    """Build the sandbox images that this version of Qflow wants. Quick for those that exist."""
+    from qflow_runner.sandbox import images  # noqa: PLC0415
+
+    for name in images.build_images(python or list(images.SUPPORTED), base, print):
+        print(name)
+
+
+@images_app.command("list")
+def images_list() -> None:
+    """Which Python versions this machine has images for."""
+    from qflow_runner.sandbox import images  # noqa: PLC0415
+
+    table = Table("Python", "Image", "Built", "Support")
+    for row in images.list_images():
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _settings(given: dict[str, object]) -> Settings:
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        for each in error.errors(include_url=False, include_context=False):
+            name = "_".join(map(str, each["loc"]))
+            print(f"{f'QFLOW_{name.upper()}: ' if name else ''}{each['msg']}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def main() -> None:
+    try:
+        app()
+    except QflowError as error:
+        print(error.detail + (f" {error.hint}" if error.hint else ""), file=sys.stderr)
+        raise SystemExit(1) from None

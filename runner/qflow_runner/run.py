@@ -1,0 +1,142 @@
+"""One run, from end to end.
+
+1. find the definition, which the API has from n8n's earlier upload;
+2. lease the workflow's sandbox from the pool, and in it the execution's session;
+3. hand over the items as the bytes that they came as, and wait for the answer within the deadline;
+4. count it, log it, answer.
+
+The items are never parsed here: the guest parses once and encodes once, and n8n parses once.
+"""
+
+import itertools
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from qflow_agent import wire
+from qflow_runner.definitions import Definition, Definitions
+from qflow_runner.errors import QflowError, SandboxError
+from qflow_runner.observe import metrics
+from qflow_runner.sandbox.connection import Payload
+from qflow_runner.sandbox.guest import checked_hints, checked_logs
+from qflow_runner.sandbox.keeper import Keeper
+from qflow_runner.sandbox.pool import Key
+from qflow_runner.sessions import Sessions
+
+log = structlog.get_logger()
+
+PHASES = ("parse", "bind", "code", "encode")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Who runs what. `on_error` is "stop" at the first failing item or "continue" with the next."""
+
+    definition: str
+    workflow: str
+    execution: str
+    node: str = ""
+    on_error: str = "stop"
+
+
+@dataclass(frozen=True)
+class RunAnswer:
+    """`payload` is a JSON array of items, as the guest encoded it. Times are in milliseconds."""
+
+    payload: Payload
+    errors: int
+    timing: dict[str, float]
+    logs: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    hints: list[str] = field(default_factory=list[str])
+
+
+class Flow:
+    def __init__(self, definitions: Definitions, keeper: Keeper, sessions: Sessions) -> None:
+        self._definitions = definitions
+        self._keeper = keeper
+        self._sessions = sessions
+        self._numbers = itertools.count(1)
+
+    async def run(self, request: RunRequest, payload: Payload) -> RunAnswer:
+        """Raises QflowError for every way in which it can fail. Cancelling it kills the code."""
+        began = time.perf_counter()
+        definition = self._definitions.get(request.definition)
+        try:
+            answer = await self._run(request, definition, payload, began)
+        except QflowError as error:
+            error.members.setdefault("node", request.node)
+            elapsed = time.perf_counter() - began
+            metrics.RUNS.labels(category=error.category).inc()
+            log.info(
+                "run",
+                outcome=error.category,
+                code=error.code,
+                ms=round(elapsed * 1000, 2),
+                workflow=request.workflow,
+                execution=request.execution,
+                node=request.node,
+            )
+            raise
+        metrics.RUNS.labels(category="ok").inc()
+        metrics.RUN_SECONDS.observe(answer.timing["total_ms"] / 1000)
+        log.info(
+            "run",
+            outcome="ok",
+            ms=answer.timing["total_ms"],
+            workflow=request.workflow,
+            execution=request.execution,
+            node=request.node,
+        )
+        return answer
+
+    async def _run(
+        self, request: RunRequest, definition: Definition, payload: Payload, began: float
+    ) -> RunAnswer:
+        async with self._keeper.lease(Key(request.workflow, definition.python)) as guest:
+            leased = time.perf_counter()
+            async with self._sessions.lease(guest, request.execution) as session:
+                held = time.perf_counter()
+                done, items = await session.run(
+                    define_message(definition), self._run_message(request, definition), payload
+                )
+        if items[:1] != b"[" or items[-1:] != b"]":
+            raise SandboxError("The session answered with something that is not a list of items.")
+        ended = time.perf_counter()
+        timing = {
+            "total_ms": _ms(ended - began),
+            "queue_ms": _ms(leased - began),
+            "sandbox_ms": _ms(held - leased),
+        } | {f"{phase}_ms": _measured(done.timing.get(phase)) for phase in PHASES}
+        return RunAnswer(items, max(done.errors, 0), timing, checked_logs(done.logs), checked_hints(done.hints))
+
+    def _run_message(self, request: RunRequest, definition: Definition) -> wire.Run:
+        return wire.Run(
+            run=next(self._numbers),
+            definition=definition.id,
+            workflow=request.workflow,
+            execution=request.execution,
+            node=request.node,
+            time_limit_s=definition.timeout_s,
+            on_error=request.on_error,
+        )
+
+
+def define_message(definition: Definition) -> wire.Define:
+    return wire.Define(
+        definition=definition.id,
+        code=definition.code,
+        function=definition.function,
+        mode=definition.mode,
+        output=definition.output,
+        validation=definition.validation,
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _measured(value: object) -> float:
+    # The guest's own figure: shown to the one whose code it is, and trusted for nothing.
+    return round(value, 3) if isinstance(value, int | float) and 0 <= value < 1e9 else 0.0

@@ -1,0 +1,71 @@
+"""The one seam to the machine below: what makes a sandbox, and ends it.
+
+A backend starts the agent somewhere with a socket to dial; everything after that is frames. `docker` is the
+real one, `process` is for development, `fake` is for tests without either. All three pass one contract suite.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one sandbox may use. Memory in MB of 2^20 bytes, CPU in CPUs, the period in milliseconds."""
+
+    memory_mb: int = 512
+    cpus: float = 0.5
+    cpu_period_ms: float = 20.0
+    processes: int = 256
+    tmp_mb: int = 64
+
+
+@dataclass(frozen=True)
+class SandboxSpec:
+    """One sandbox to be started. `socket` is bound and listening before a backend sees it."""
+
+    id: str
+    python: str
+    socket: Path
+    token: str
+    limits: Limits
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a part can do its work, and the reason in a sentence."""
+
+    ok: bool
+    reason: str
+
+
+class Backend(Protocol):
+    """At most a handful of calls, none of which blocks the event loop. Failures are QflowErrors."""
+
+    name: str
+
+    async def open(self) -> None:
+        """Called once before the first sandbox: end what an earlier runner of this identity left behind."""
+        ...
+
+    async def boot(self, spec: SandboxSpec) -> None:
+        """Called by the keeper for each Boot of the pool: returns when the agent was started, not when it dialled."""
+        ...
+
+    async def remove(self, sandbox: str) -> None:
+        """Called by the keeper, off the path of a run: end it and all in it. Quiet when it is gone already."""
+        ...
+
+    async def explain(self, sandbox: str) -> str:
+        """Called when a sandbox died or did not dial: what is known of why, as one line; empty if nothing."""
+        ...
+
+    async def health(self) -> Health:
+        """Called for /readyz."""
+        ...
+
+    async def close(self) -> None:
+        """Called once after the last sandbox was removed."""
+        ...

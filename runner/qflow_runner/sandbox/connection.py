@@ -1,0 +1,152 @@
+"""One guest's connection as the runner's event loop sees it: frames in, frames out.
+
+Everything that arrives here is hostile: sizes are checked before memory is taken, memory grows with what
+arrives and not with what was announced, and the first malformed byte ends the connection.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from qflow_agent import wire
+
+SCRATCH = 64 * 1024
+FIRST_ALLOCATION = 1024 * 1024
+
+Payload = bytes | bytearray
+
+
+class Receiver(Protocol):
+    """Who gets a connection's frames."""
+
+    def received(self, message: wire.Message, payload: Payload) -> None:
+        """A frame is complete. Raises WireError to end the connection."""
+        ...
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is over; `error` says why when it was not simply closed."""
+        ...
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Small frames are cut out of one scratch buffer; a large payload is read straight into its own."""
+
+    def __init__(self, max_payload: int, opened: Callable[["Connection"], Receiver]) -> None:
+        self._max_payload = max_payload
+        self._opened = opened
+        self._receiver: Receiver | None = None
+        self._transport: asyncio.Transport | None = None
+        self._scratch = bytearray(SCRATCH)
+        self._filled = 0
+        self._message: wire.Message | None = None
+        self._payload = bytearray()
+        self._payload_size = 0
+        self._payload_filled = 0
+        self._error: Exception | None = None
+
+    # asyncio calls these
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._receiver = self._opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._receiver is not None:
+            self._receiver.lost(self._error or exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        del sizehint
+        if self._message is None:
+            return memoryview(self._scratch)[self._filled :]
+        if self._payload_filled == len(self._payload):
+            grown = min(self._payload_size, max(2 * len(self._payload), FIRST_ALLOCATION))
+            self._payload.extend(bytes(grown - len(self._payload)))
+        return memoryview(self._payload)[self._payload_filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            if self._message is None:
+                self._filled += nbytes
+                self._cut_frames()
+            else:
+                self._payload_filled += nbytes
+                if self._payload_filled == self._payload_size:
+                    message, payload = self._message, self._payload
+                    self._message, self._payload = None, bytearray()
+                    self._deliver(message, payload)
+        except wire.WireError as error:
+            self._error = error
+            self.abort()
+
+    # the runner calls these
+
+    def follow(self, receiver: Receiver) -> None:
+        """Frames go to `receiver` from now on."""
+        self._receiver = receiver
+
+    def send(self, message: wire.Message, payload: Payload = b"") -> None:
+        """Queue one frame. A connection that is over swallows it: `lost` has told of that."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        head = wire.encode(message, len(payload))
+        if len(payload) < SCRATCH:
+            transport.write(head + payload)
+        else:
+            transport.write(head)
+            transport.write(payload)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def peer_uid(self) -> int:
+        """The user of the process at the other end, as the kernel has it."""
+        assert self._transport is not None
+        peer = cast("socket.socket", self._transport.get_extra_info("socket"))
+        return int.from_bytes(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[4:8], "little")
+
+    def _deliver(self, message: wire.Message, payload: Payload) -> None:
+        assert self._receiver is not None
+        self._receiver.received(message, payload)
+
+    def _cut_frames(self) -> None:
+        start = 0
+        while self._message is None:
+            head = start + wire.HEADER_SIZE
+            if self._filled < head:
+                break
+            size = wire.message_size(self._scratch[start:head])
+            if size > len(self._scratch) - wire.HEADER_SIZE:
+                self._grow(size + wire.HEADER_SIZE)
+            end = head + size
+            if self._filled < end:
+                break
+            message, payload_size = wire.decode(self._scratch[head:end])
+            if payload_size > self._max_payload:
+                raise wire.WireError(f"a payload of {payload_size} bytes is over the limit of {self._max_payload}")
+            if self._filled - end >= payload_size:
+                start = end + payload_size
+                self._deliver(message, bytes(self._scratch[end:start]))
+            else:
+                self._payload = self._scratch[end : self._filled]
+                self._payload_filled = len(self._payload)
+                self._payload_size = payload_size
+                self._message = message
+                start = self._filled
+        if start:
+            rest = self._scratch[start : self._filled]
+            if len(self._scratch) > SCRATCH >= len(rest):
+                self._scratch = bytearray(SCRATCH)
+            self._scratch[: len(rest)] = rest
+            self._filled = len(rest)
+        elif self._filled == len(self._scratch):
+            self._grow(2 * len(self._scratch))
+
+    def _grow(self, size: int) -> None:
+        # A new buffer, because the event loop still holds a view of the old one.
+        grown = bytearray(max(size, SCRATCH))
+        grown[: self._filled] = self._scratch[: self._filled]
+        self._scratch = grown

@@ -1,0 +1,165 @@
+"""Sandboxes as Docker containers. The only module, with `images`, that knows Docker.
+
+The Docker SDK blocks, so every call runs in a small pool of threads of its own, with a deadline. A run never
+comes here: its data goes over the guest's socket, so Docker may be away while warm sandboxes go on working.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import docker
+import docker.errors
+import requests.exceptions
+import structlog
+
+from qflow_runner.errors import DockerUnavailable, ImageMissing, QflowError, SandboxError
+from qflow_runner.sandbox import images
+from qflow_runner.sandbox.backend import Health, SandboxSpec
+
+log = structlog.get_logger()
+
+API_DEADLINE_S = 30
+SANDBOX_DIR = "/run/qflow"
+USER = "65532:65532"
+OPEN_FILES = 1024
+
+Result = TypeVar("Result")
+
+
+class DockerBackend:
+    """One container per sandbox: no network, read-only root, no capabilities, no privileges to gain."""
+
+    name = "docker"
+
+    def __init__(self, identity: str) -> None:
+        self._identity = identity
+        self._client: docker.DockerClient | None = None
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="docker")
+
+    async def open(self) -> None:
+        """Remove the containers that an earlier run of this runner left: nobody can speak to them any more."""
+        for name in await self._call(self._ours):
+            log.info("sandbox.reaped", container=name)
+            await self._call(lambda client, name=name: _remove(client, name))
+
+    async def boot(self, spec: SandboxSpec) -> None:
+        await self._call(lambda client: _boot(client, spec))
+
+    async def remove(self, sandbox: str) -> None:
+        await self._call(lambda client: _remove(client, container_name(sandbox)))
+
+    async def explain(self, sandbox: str) -> str:
+        try:
+            return await self._call(lambda client: _explain(client, container_name(sandbox)))
+        except QflowError as error:
+            return error.detail
+
+    async def health(self) -> Health:
+        try:
+            version = await self._call(lambda client: client.version()["Version"])
+        except QflowError as error:
+            return Health(False, error.detail)
+        return Health(True, f"Docker {version} answers")
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False)
+        if self._client is not None:
+            self._client.close()  # type: ignore[no-untyped-call]
+
+    async def _call(self, work: Callable[[docker.DockerClient], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._guarded, work)
+
+    def _guarded(self, work: Callable[[docker.DockerClient], Result]) -> Result:
+        try:
+            if self._client is None:
+                self._client = docker.from_env(timeout=API_DEADLINE_S)
+            return work(self._client)
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise mapped(error) from error
+
+    def _ours(self, client: docker.DockerClient) -> list[str]:
+        found: list[dict[str, Any]] = client.api.containers(
+            all=True, filters={"label": f"qflow.runner={self._identity}"}
+        )
+        return [container["Id"] for container in found]
+
+
+def container_name(sandbox: str) -> str:
+    return f"qflow-{sandbox}"
+
+
+def mapped(error: Exception) -> QflowError:
+    """Docker's error as ours. Every class of the SDK has a place here; a test holds that."""
+    if isinstance(error, docker.errors.ImageNotFound):
+        return ImageMissing(
+            "The sandbox image of this Python is not on this machine.",
+            hint="Build it with `qflow images build --python <version>`, or choose another Python in the node.",
+        )
+    if isinstance(error, docker.errors.APIError):
+        explanation = str(error.explanation or error)
+        return SandboxError(f"Docker refused: {explanation}")
+    if isinstance(error, requests.exceptions.Timeout):
+        return DockerUnavailable(f"Docker did not answer within {API_DEADLINE_S} s.")
+    return DockerUnavailable("Docker does not answer.")
+
+
+def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
+    limits = spec.limits
+    period_us = int(limits.cpu_period_ms * 1000)
+    memory = f"{limits.memory_mb}m"
+    host_config = client.api.create_host_config(
+        binds={str(spec.socket.parent): {"bind": SANDBOX_DIR, "mode": "ro"}},
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        mem_limit=memory,
+        memswap_limit=memory,
+        cpu_period=period_us,
+        cpu_quota=int(period_us * limits.cpus),
+        pids_limit=limits.processes,
+        tmpfs={"/tmp": f"rw,nosuid,nodev,size={limits.tmp_mb}m,mode=1777"},  # noqa: S108
+        shm_size="16m",
+        ulimits=[
+            docker.types.Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+            docker.types.Ulimit(name="core", soft=0, hard=0),
+        ],
+        log_config=docker.types.LogConfig(type="json-file", config={"max-size": "64k"}),
+        oom_score_adj=0,
+    )
+    created = client.api.create_container(
+        images.image_name(spec.python),
+        name=container_name(spec.id),
+        command=["--socket", f"{SANDBOX_DIR}/{spec.socket.name}", "--token", spec.token],
+        user=USER,
+        hostname="sandbox",
+        working_dir="/tmp",  # noqa: S108
+        labels={**spec.labels, "qflow.sandbox": spec.id, "qflow.python": spec.python},
+        host_config=host_config,
+        network_disabled=True,
+    )
+    client.api.start(created["Id"])
+
+
+def _remove(client: docker.DockerClient, name: str) -> None:
+    try:
+        client.api.remove_container(name, force=True, v=True)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        if error.status_code != 409:  # its removal is already under way
+            raise
+
+
+def _explain(client: docker.DockerClient, name: str) -> str:
+    try:
+        state = client.api.inspect_container(name)["State"]
+        output: bytes = client.api.logs(name, tail=5)
+    except docker.errors.NotFound:
+        return ""
+    last = output.decode("utf-8", "replace").strip().splitlines()[-1:]
+    status = f"the container is {state['Status']} (exit status {state['ExitCode']})"
+    return "; ".join([status, *last])

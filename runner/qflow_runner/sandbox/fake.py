@@ -1,0 +1,164 @@
+"""A sandbox without machine or Python: a guest of the same frames, for tests that are about something else.
+
+Sessions answer with what `answer` makes of a run and its payload; the default hands the items back. A test
+that needs a run to last lets `answer` wait. Nothing of a person's code is ever executed here.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+from qflow_agent import wire
+from qflow_runner.errors import DockerUnavailable, QflowError
+from qflow_runner.sandbox.backend import Health, SandboxSpec
+from qflow_runner.sandbox.connection import Connection, Payload
+
+Answer = tuple[wire.Done | wire.Failed, bytes]
+MAX_PAYLOAD = 1 << 30
+
+
+async def echo(run: wire.Run, payload: Payload) -> Answer:
+    """The items, as they came."""
+    try:
+        items = json.loads(payload)["items"]
+    except (ValueError, TypeError, KeyError):
+        problem = {"category": "type", "code": "body_invalid", "detail": "The body is not JSON with items."}
+        return wire.Failed(run.run, problem), b""
+    return wire.Done(run.run, items=len(items)), json.dumps(items).encode()
+
+
+class FakeBackend:
+    """Knobs for tests: `answer` is what the code does, `failure` makes every call of the backend fail."""
+
+    name = "fake"
+
+    def __init__(self, answer: Callable[[wire.Run, Payload], Awaitable[Answer]] = echo) -> None:
+        self.answer = answer
+        self.failure: QflowError | None = None
+        self.booted: list[SandboxSpec] = []
+        self._zygotes: dict[str, _Zygote] = {}
+
+    async def open(self) -> None:
+        self._fail()
+
+    async def boot(self, spec: SandboxSpec) -> None:
+        self._fail()
+        self.booted.append(spec)
+        zygote = self._zygotes[spec.id] = _Zygote(spec, self)
+        await zygote.dial(wire.Hello("zygote", spec.token, wire.PROTOCOL, spec.python))
+
+    async def remove(self, sandbox: str) -> None:
+        zygote = self._zygotes.pop(sandbox, None)
+        if zygote is not None:
+            zygote.end()
+
+    async def explain(self, sandbox: str) -> str:
+        return "" if sandbox in self._zygotes else "it is gone"
+
+    async def health(self) -> Health:
+        return Health(self.failure is None, self.failure.detail if self.failure else "the fake answers")
+
+    async def close(self) -> None:
+        for sandbox in list(self._zygotes):
+            await self.remove(sandbox)
+
+    def stop_docker(self) -> None:
+        """From now on the backend behaves as one whose Docker is away."""
+        self.failure = DockerUnavailable("Docker does not answer.")
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class _Dialled:
+    """A guest's end of a connection."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+
+    async def dial(self, path: str, hello: wire.Hello) -> None:
+        loop = asyncio.get_running_loop()
+        _, self.connection = await loop.create_unix_connection(lambda: Connection(MAX_PAYLOAD, lambda _: self), path)
+        self.connection.send(hello)
+
+    def end(self) -> None:
+        if self.connection is not None:
+            self.connection.abort()
+
+    def received(self, message: wire.Message, payload: Payload) -> None:
+        raise NotImplementedError
+
+    def lost(self, error: Exception | None) -> None:
+        raise NotImplementedError
+
+
+class _Zygote:
+    def __init__(self, spec: SandboxSpec, backend: FakeBackend) -> None:
+        self.backend = backend
+        self._spec = spec
+        self._link = _ZygoteLink(self)
+        self._sessions: dict[str, _Session] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    async def dial(self, hello: wire.Hello) -> None:
+        await self._link.dial(str(self._spec.socket), hello)
+
+    def received(self, message: wire.Message) -> None:
+        if isinstance(message, wire.Fork):
+            session = self._sessions[message.token] = _Session(self)
+            hello = wire.Hello("session", message.token, wire.PROTOCOL)
+            job = asyncio.get_running_loop().create_task(session.dial(str(self._spec.socket), hello))
+            self._jobs.add(job)
+            job.add_done_callback(self._jobs.discard)
+        elif isinstance(message, wire.Kill):
+            session = self._sessions.pop(message.token, None)
+            if session is not None:
+                session.end()
+                self._report(wire.Exited(message.token, -9))
+
+    def end(self) -> None:
+        self._link.end()
+        for session in self._sessions.values():
+            session.end()
+        for job in self._jobs:
+            job.cancel()
+
+    def _report(self, message: wire.Message) -> None:
+        if self._link.connection is not None:
+            self._link.connection.send(message)
+
+
+class _ZygoteLink(_Dialled):
+    def __init__(self, zygote: _Zygote) -> None:
+        super().__init__()
+        self._zygote = zygote
+
+    def received(self, message: wire.Message, payload: Payload) -> None:
+        del payload
+        self._zygote.received(message)
+
+    def lost(self, error: Exception | None) -> None:
+        del error
+        self._zygote.end()
+
+
+class _Session(_Dialled):
+    def __init__(self, zygote: _Zygote) -> None:
+        super().__init__()
+        self._zygote = zygote
+        self._running: asyncio.Task[None] | None = None
+
+    def received(self, message: wire.Message, payload: Payload) -> None:
+        if isinstance(message, wire.Run):
+            self._running = asyncio.get_running_loop().create_task(self._run(message, payload))
+
+    def lost(self, error: Exception | None) -> None:
+        del error
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _run(self, run: wire.Run, payload: Payload) -> None:
+        message, answer = await self._zygote.backend.answer(run, payload)
+        if self.connection is not None:
+            self.connection.send(message, answer)

@@ -1,0 +1,235 @@
+"""Carries out what the pool decides: boots sandboxes, removes them, and hands them to the runs that wait.
+
+The pool knows neither clock nor container; the backend knows no policy; this is the only place where they meet.
+"""
+
+import asyncio
+import itertools
+import shutil
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, assert_never
+
+import structlog
+
+from qflow_runner.errors import Busy, QflowError, SandboxError, Unavailable
+from qflow_runner.observe import metrics
+from qflow_runner.sandbox import pool as pools
+from qflow_runner.sandbox.backend import Backend, Health, Limits, SandboxSpec
+from qflow_runner.sandbox.guest import Guest
+from qflow_runner.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Keeper:
+    """Owns every sandbox of this runner. Lives in one event loop; nothing here blocks it."""
+
+    def __init__(self, settings: Settings, backend: Backend, identity: str) -> None:
+        self.guests: dict[str, Guest] = {}
+        self._settings = settings
+        self._backend = backend
+        self._identity = identity
+        self._pool = pools.Pool(pool_limits(settings))
+        self._leases = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[str]] = {}
+        self.last_failure: QflowError | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+
+    async def open(self) -> None:
+        """Called once at start. A backend that is away is not fatal: /readyz says so and boots are tried again."""
+        run_dir = self._settings.run_dir
+        shutil.rmtree(run_dir, ignore_errors=True)
+        run_dir.mkdir(mode=0o700, parents=True)
+        try:
+            await self._backend.open()
+        except QflowError as error:
+            log.warning("backend.unavailable", backend=self._backend.name, reason=error.detail, hint=error.hint)
+        self._handle(pools.Tick())
+
+    async def close(self) -> None:
+        """Called once at the end: every sandbox is removed."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._handle(pools.Draining())
+        for sandbox in list(self.guests):
+            self._spawn(self._remove(sandbox))
+        while self._jobs:
+            await asyncio.wait(set(self._jobs))
+        await self._backend.close()
+        shutil.rmtree(self._settings.run_dir, ignore_errors=True)
+
+    @asynccontextmanager
+    async def lease(self, key: pools.Key) -> AsyncIterator[Guest]:
+        """The workflow's sandbox, for one run. Raises Busy, Unavailable or SandboxError."""
+        lease = next(self._leases)
+        granted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting[lease] = granted
+        self._handle(pools.LeaseWanted(lease, key, time.monotonic() + self._settings.pool_wait_s))
+        try:
+            sandbox = granted.result() if granted.done() else await granted
+        except asyncio.CancelledError:
+            self._handle(pools.LeaseAbandoned(lease))
+            raise
+        finally:
+            self._waiting.pop(lease, None)
+        try:
+            yield self.guests[sandbox]
+        finally:
+            self._handle(pools.LeaseReturned(lease))
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """What there is, for GET /v1/sandboxes."""
+        return self._pool.snapshot(time.monotonic())
+
+    async def health(self) -> Health:
+        return await self._backend.health()
+
+    def retire(self, sandbox: str) -> None:
+        """Take a sandbox out of use that cannot be trusted any more."""
+        self._handle(pools.RetireWanted(sandbox))
+
+    def _handle(self, event: pools.Event) -> None:
+        now = time.monotonic()
+        for action in self._pool.handle(event, now):
+            match action:
+                case pools.Grant(lease, sandbox):
+                    self._answer(lease, sandbox)
+                case pools.Refuse():
+                    self._refuse(action)
+                case pools.Boot(sandbox, python):
+                    self._spawn(self._boot(sandbox, python))
+                case pools.Retire(sandbox):
+                    self._spawn(self._remove(sandbox))
+                case _:
+                    assert_never(action)
+        self._schedule(now)
+
+    def _schedule(self, now: float) -> None:
+        at = self._pool.next_tick()
+        if self._timer is not None:
+            if at is not None and self._timer.when() <= at:
+                return  # it rings early enough, and then sets itself anew
+            self._timer.cancel()
+            self._timer = None
+        if at is not None and not self._closing:
+            self._timer = asyncio.get_running_loop().call_later(max(at - now, 0), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._handle(pools.Tick())
+
+    def _answer(self, lease: int, sandbox: str) -> None:
+        waiting = self._waiting.get(lease)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(sandbox)
+        else:
+            self._handle(pools.LeaseReturned(lease))
+
+    def _refuse(self, action: pools.Refuse) -> None:
+        waiting = self._waiting.get(action.lease)
+        if waiting is None or waiting.done():
+            return
+        match action.reason:
+            case "full":
+                error: QflowError = Busy("Every sandbox is in use.")
+            case "deadline":
+                error = Busy(f"No sandbox was free within {self._settings.pool_wait_s:g} s.")
+            case "draining":
+                error = Unavailable("The runner is stopping.", hint="Call again when it is back.")
+            case "boot_failed":
+                failure = self.last_failure
+                error = type(failure)(failure.detail, hint=failure.hint) if failure else SandboxError(action.detail)
+        waiting.set_exception(error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        job = asyncio.get_running_loop().create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _boot(self, sandbox: str, python: str) -> None:
+        settings = self._settings
+        began = time.monotonic()
+        guest = Guest(settings.run_dir / sandbox, settings.max_body, lambda reason: self._lost(sandbox, reason))
+        self.guests[sandbox] = guest
+        try:
+            async with asyncio.timeout(settings.boot_deadline_s):
+                await guest.listen()
+                await self._backend.boot(
+                    SandboxSpec(
+                        id=sandbox,
+                        python=python,
+                        socket=guest.socket,
+                        token=guest.token,
+                        limits=sandbox_limits(settings),
+                        labels={"qflow.runner": self._identity},
+                    )
+                )
+                await guest.ready()
+        except (QflowError, OSError, TimeoutError) as error:
+            failure = await self._boot_failure(sandbox, error)
+            self.last_failure = failure
+            log.warning("sandbox.failed", sandbox=sandbox, python=python, reason=failure.detail, code=failure.code)
+            metrics.BOOTS.labels(outcome="failed").inc()
+            self._handle(pools.SandboxLost(sandbox, failure.detail))
+            await self._remove(sandbox)
+            return
+        boot_ms = (time.monotonic() - began) * 1000
+        self.last_failure = None
+        metrics.BOOTS.labels(outcome="ready").inc()
+        metrics.BOOT_SECONDS.observe(boot_ms / 1000)
+        log.info("sandbox.ready", sandbox=sandbox, python=guest.python, boot_ms=round(boot_ms, 1))
+        self._handle(pools.SandboxReady(sandbox))
+
+    async def _boot_failure(self, sandbox: str, error: Exception) -> QflowError:
+        if isinstance(error, QflowError) and not isinstance(error, SandboxError):
+            return error
+        told = await self._backend.explain(sandbox)
+        if isinstance(error, TimeoutError):
+            reason = f"it was not ready within {self._settings.boot_deadline_s:g} s"
+        else:
+            reason = error.detail if isinstance(error, QflowError) else str(error)
+        return SandboxError(f"A sandbox did not start: {reason}{'; ' + told if told else ''}")
+
+    def _lost(self, sandbox: str, reason: str) -> None:
+        if sandbox not in self.guests or self._closing:
+            return
+        log.warning("sandbox.lost", sandbox=sandbox, reason=reason)
+        self._handle(pools.SandboxLost(sandbox, reason))
+        self._spawn(self._remove(sandbox))
+
+    async def _remove(self, sandbox: str) -> None:
+        guest = self.guests.pop(sandbox, None)
+        if guest is None:
+            return
+        guest.close()
+        try:
+            await self._backend.remove(sandbox)
+        except QflowError as error:
+            log.warning("sandbox.not_removed", sandbox=sandbox, reason=error.detail)
+        await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, guest.socket.parent, True)
+
+
+def sandbox_limits(settings: Settings) -> Limits:
+    return Limits(
+        memory_mb=settings.memory_mb,
+        cpus=settings.cpus,
+        cpu_period_ms=settings.cpu_period_ms,
+        processes=settings.processes,
+        tmp_mb=settings.tmp_mb,
+    )
+
+
+def pool_limits(settings: Settings) -> pools.PoolLimits:
+    return pools.PoolLimits(
+        floor=min(settings.pool_floor, settings.pool_ceiling),
+        ceiling=settings.pool_ceiling,
+        idle_s=settings.pool_idle_s,
+        max_age_s=settings.pool_max_age_s,
+        default_python=settings.python,
+        on_exhausted=settings.pool_exhausted,
+    )

@@ -1,0 +1,199 @@
+"""Finds each parameter its value.
+
+In this order: the value mapped in the node; the upstream value itself, for the first parameter that nothing is
+mapped to, if it accepts it whole; the field of the item with the parameter's name; the default.
+"""
+
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+
+from qflow_agent.body import Json
+from qflow_agent.kinds import ANY, Kind, Mismatch, path_text, unchanged
+from qflow_agent.problem import Problem, listed, nearest
+from qflow_agent.signatures import Parameter, Signature
+
+Arguments = Tuple[List[Any], Dict[str, Any]]
+
+_ABSENT = object()
+
+
+class Binder:
+    """Binds calls to which values are mapped for the same parameters."""
+
+    def __init__(self, signature: Signature, mapped: FrozenSet[str], name: str, *, checked: bool) -> None:
+        """Raises Problem (argument_unknown). Not `checked`: values that do not fit pass as they are."""
+        self._signature = signature
+        self._checked = checked
+        names = [parameter.name for parameter in signature.parameters]
+        self._extra = mapped.difference(names)
+        if self._extra and not signature.takes_extra:
+            raise _unknown(sorted(self._extra)[0], names, name)
+        free = [parameter for parameter in signature.parameters if parameter.name not in mapped]
+        self._first: Optional[Parameter] = free[0] if free else None
+        self.takes_many = self._first.many if self._first else not mapped
+        """Whether one call takes all items, unless the node says otherwise."""
+        self.takes_item_as_is = _takes_item_as_is(signature.parameters, mapped)
+        """Whether the item's JSON, positional and alone, is all that a call takes."""
+
+    def one(self, json: Json, mapped: Json) -> Arguments:
+        """The arguments of a call for one item. Raises Problem (argument_missing, argument_type)."""
+        return self._arguments(json, mapped, None)
+
+    def all(self, jsons: List[Json], mapped: Json) -> Arguments:
+        """The arguments of one call for all items; what is not many comes from the first item."""
+        return self._arguments(jsons[0] if jsons else {}, mapped, jsons)
+
+    def _arguments(self, json: Json, mapped: Json, jsons: Optional[List[Json]]) -> Arguments:
+        args: List[Any] = []
+        kwargs: Dict[str, Any] = {name: mapped[name] for name in self._extra}
+        for parameter in self._signature.parameters:
+            name = parameter.name
+            if name in mapped:
+                value = self._convert(parameter, mapped[name])
+            elif jsons is not None:
+                value = self._of_all(parameter, json, jsons)
+            else:
+                value = self._of_item(parameter, json)
+            if parameter.keyword_only:
+                kwargs[name] = value
+            else:
+                args.append(value)
+        return args, kwargs
+
+    def _of_item(self, parameter: Parameter, json: Json) -> Any:
+        if parameter is self._first:
+            value = self._upstream(parameter, json)
+            if value is not _ABSENT:
+                return value
+        if parameter.name in json:
+            return self._convert(parameter, json[parameter.name])
+        if parameter.required:
+            raise _missing(parameter, json)
+        return parameter.default
+
+    def _upstream(self, parameter: Parameter, json: Json) -> Any:
+        kind = parameter.kind
+        if kind is None:
+            # A default such as "World" or 10 says that an item is not what is meant.
+            whole = parameter.required or parameter.default is None
+            return json if whole and parameter.name not in json else _ABSENT
+        if kind.takes_item:
+            return self._whole(parameter, kind, json)
+        if len(json) == 1 and "value" in json and parameter.name not in json:
+            try:
+                return kind.apply(json["value"])
+            except Mismatch as mismatch:
+                if not self._checked:
+                    return json["value"]
+                if parameter.required:
+                    raise _wrong(parameter, mismatch.at("value")) from None
+        return _ABSENT
+
+    def _whole(self, parameter: Parameter, kind: Kind, json: Json) -> Any:
+        try:
+            value = kind.apply(json)
+        except Mismatch as mismatch:
+            if parameter.name in json:
+                return _ABSENT
+            if not self._checked:
+                return json
+            # An item with some of the fields is meant for it: a default would hide what is wrong.
+            if parameter.required or not kind.fields.isdisjoint(json):
+                raise _wrong(parameter, mismatch) from None
+            return _ABSENT
+        # Where every field has a default, any item fits: the one of the parameter's name is meant.
+        by_name = parameter.name in json and kind.fields and kind.fields.isdisjoint(json)
+        return _ABSENT if by_name else value
+
+    def _of_all(self, parameter: Parameter, json: Json, jsons: List[Json]) -> Any:
+        if parameter is self._first:
+            value = self._gathered(parameter, jsons)
+            if value is not _ABSENT:
+                return value
+        elif not parameter.required:
+            return parameter.default
+        if parameter.name in json:
+            return self._convert(parameter, json[parameter.name])
+        if parameter.required:
+            raise _missing(parameter, json)
+        return parameter.default
+
+    def _gathered(self, parameter: Parameter, jsons: List[Json]) -> Any:
+        kind = parameter.kind
+        if kind is None or kind.convert is unchanged:
+            return jsons
+        values: List[Any] = jsons
+        if kind.element is not None and not kind.element.takes_item:
+            values = [json["value"] if len(json) == 1 and "value" in json else json for json in jsons]
+        try:
+            return kind.apply(values)
+        except Mismatch as mismatch:
+            if not self._checked:
+                return values
+            if kind.element is not None:
+                raise _wrong(parameter, mismatch, of_items=True) from None
+            if parameter.required and parameter.name not in (jsons[0] if jsons else {}):
+                raise _wrong(parameter, mismatch) from None
+            return _ABSENT
+
+    def _convert(self, parameter: Parameter, value: Any) -> Any:
+        if parameter.kind is None:
+            return value
+        try:
+            return parameter.kind.apply(value)
+        except Mismatch as mismatch:
+            if not self._checked:
+                return value
+            raise _wrong(parameter, mismatch) from None
+
+
+def _takes_item_as_is(parameters: List[Parameter], mapped: FrozenSet[str]) -> bool:
+    if len(parameters) != 1 or mapped or parameters[0].keyword_only:
+        return False
+    kind = parameters[0].kind
+    return kind is not None and kind.takes_item and (kind is ANY or (dict in kind.plain and not kind.fields))
+
+
+def _label(parameter: Parameter) -> str:
+    return "Parameter '%s'%s" % (parameter.name, " (%s)" % parameter.written if parameter.written else "")
+
+
+def _wrong(parameter: Parameter, mismatch: Mismatch, *, of_items: bool = False) -> Problem:
+    path = list(mismatch.path)
+    item = None
+    place = ""
+    hint = "Map another value in the node, or change the annotation."
+    if of_items and path and isinstance(path[0], int):
+        item = path.pop(0)
+        place = ", item %d" % item
+        hint += " All items go into one call here; the mode 'item' calls the function once for each."
+    if path:
+        place += " at %s" % path_text(path)
+    return Problem(
+        "argument_type",
+        "%s%s: %s." % (_label(parameter), place, mismatch.sentence().rstrip(".")),
+        hint=hint,
+        item=item,
+        parameter=parameter.name,
+        extra={"path": path_text(path)} if path else None,
+    )
+
+
+def _missing(parameter: Parameter, json: Json) -> Problem:
+    fields = [str(name) for name in json]
+    return Problem(
+        "argument_missing",
+        "%s has no value: nothing is mapped to it, the item has no field '%s', and it has no default."
+        % (_label(parameter), parameter.name),
+        hint="%sThe item has %s. Map a value in the node, or give the parameter a default."
+        % (nearest(parameter.name, fields), "the fields " + listed(fields) if fields else "no fields"),
+        parameter=parameter.name,
+    )
+
+
+def _unknown(unknown: str, names: List[str], function: str) -> Problem:
+    return Problem(
+        "argument_unknown",
+        "The function '%s' has no parameter '%s'." % (function, unknown),
+        hint="%sIt %s." % (nearest(unknown, names), "takes " + listed(names) if names else "takes no parameters"),
+        parameter=unknown,
+    )

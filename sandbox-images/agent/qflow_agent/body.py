@@ -1,0 +1,49 @@
+"""Reads the request body: the items' JSON, and the values that the node maps to parameters."""
+
+from typing import Any, Dict, List, NamedTuple
+
+from qflow_agent import codec
+from qflow_agent.problem import Problem
+
+Json = Dict[str, Any]
+
+
+class Body(NamedTuple):
+    jsons: List[Json]
+    """The `json` of every item."""
+    args: List[Json]
+    """Values by parameter: none, one entry for all items, or one per item."""
+
+
+def parse(buffer: codec.Buffer) -> Body:
+    """Raises Problem (body_invalid) for anything but ``{"items": [{"json": {…}}, …], "args": [{…}, …]}``."""
+    try:
+        body = codec.loads(buffer)
+    except ValueError as error:
+        raise _invalid("The request body is not JSON: %s." % error) from None
+    if type(body) is not dict or type(body.get("items")) is not list:
+        raise _invalid('The request body has no list "items".')
+    items = body["items"]
+    args = body.get("args") or []
+    if type(args) is not list or not _all_dicts(args):
+        raise _invalid('"args" is not a list of objects.')
+    if len(args) not in (0, 1, len(items)):
+        raise _invalid('"args" has %d entries for %d items: send one for all, or one for each.' % (len(args), len(items)))
+    try:
+        jsons = [item["json"] for item in items]
+    except (KeyError, TypeError, IndexError):
+        jsons = [item.get("json") if type(item) is dict else None for item in items]
+    if not _all_dicts(jsons):
+        number = next(index for index, json in enumerate(jsons) if type(json) is not dict)
+        raise _invalid('Item %d has no object "json".' % number, number)
+    return Body(jsons, args)
+
+
+def _all_dicts(values: List[Any]) -> bool:
+    return set(map(type, values)) <= {dict}
+
+
+def _invalid(detail: str, item: "int | None" = None) -> Problem:
+    return Problem(
+        "body_invalid", detail, hint='Send JSON of the form {"items": [{"json": {…}}, …], "args": [{…}]}.', item=item
+    )

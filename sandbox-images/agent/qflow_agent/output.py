@@ -1,0 +1,107 @@
+"""Captures what a person's code prints, and keeps it away from the data channel.
+
+``sys.stdout`` and ``sys.stderr`` are writers into memory, which keep the order of both. Programs and C code
+write to the descriptors 1 and 2, which lead to unlinked files, read when the run ends. Past the limit,
+output is dropped and counted: a flood costs the one who prints it, and neither fails nor blocks the run.
+"""
+
+import io
+import os
+import sys
+import tempfile
+from typing import List, Tuple
+
+LIMIT = 1_000_000
+"""Characters of one run's output that are kept."""
+
+
+class Output:
+    def __init__(self, directory: str) -> None:
+        self._parts: List[Tuple[str, str]] = []
+        self._kept = 0
+        self._dropped = 0
+        self._files = [_redirect(1, directory), _redirect(2, directory)]
+        sys.stdout = _Writer(self, "stdout", 1)
+        sys.stderr = _Writer(self, "stderr", 2)
+
+    def write(self, stream: str, text: str) -> None:
+        room = LIMIT - self._kept
+        if len(text) > room:
+            self._dropped += len(text) - max(room, 0)
+            text = text[: max(room, 0)]
+        if text:
+            self._kept += len(text)
+            self._parts.append((stream, text))
+
+    def take(self) -> Tuple[List[List[str]], List[str]]:
+        """The output since the last call as [stream, text] in the order written, and hints about it."""
+        for stream, descriptor in zip(("stdout", "stderr"), self._files):
+            size = os.fstat(descriptor).st_size
+            if size:
+                self._dropped += max(size - LIMIT, 0)
+                self.write(stream, os.pread(descriptor, LIMIT, 0).decode("utf-8", "replace"))
+                os.ftruncate(descriptor, 0)
+        logs: List[List[str]] = []
+        for stream, text in self._parts:
+            if logs and logs[-1][0] == stream:
+                logs[-1].append(text)
+            else:
+                logs.append([stream, text])
+        hints = []
+        if self._dropped:
+            hints.append("The code printed %d characters more than the %d that are kept." % (self._dropped, LIMIT))
+        self._parts, self._kept, self._dropped = [], 0, 0
+        return [[entry[0], "".join(entry[1:])] for entry in logs], hints
+
+
+class _Writer(io.TextIOBase):
+    """A text stream as ``sys.stdout`` is one, with a binary ``buffer`` and a descriptor behind it."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, output: Output, stream: str, descriptor: int) -> None:
+        self._output = output
+        self._stream = stream
+        self._descriptor = descriptor
+        self.buffer = _BinaryWriter(self)
+        self.name = "<%s>" % stream
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError("write() argument must be str, not %s" % type(text).__name__)
+        self._output.write(self._stream, str(text))
+        return len(text)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def writable(self) -> bool:
+        return True
+
+
+class _BinaryWriter(io.RawIOBase):
+    def __init__(self, text: _Writer) -> None:
+        self._text = text
+
+    def write(self, data) -> int:  # type: ignore[no-untyped-def,override]
+        data = bytes(data)
+        self._text.write(data.decode("utf-8", "replace"))
+        return len(data)
+
+    def fileno(self) -> int:
+        return self._text.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+
+def _redirect(target: int, directory: str) -> int:
+    """Point `target` at a new unlinked file, and return a descriptor of our own for it."""
+    descriptor, name = tempfile.mkstemp(dir=directory)
+    os.unlink(name)
+    import fcntl
+
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
+    os.dup2(descriptor, target)
+    return descriptor

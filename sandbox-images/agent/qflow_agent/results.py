@@ -1,0 +1,173 @@
+"""Writes what the function returned as n8n items, in JSON.
+
+A value with fields is one item; a list, a set or an iterator is one item per element; anything else is one item
+``{"value": …}``. A dict in the form of an n8n item, ``{"json": {…}, …}``, is that item. Every item is written when
+its value is there: what the code does with the same object later is not seen in it.
+"""
+
+from itertools import repeat
+from operator import is_
+from time import perf_counter
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
+
+from qflow_agent import codec
+from qflow_agent.body import Json
+from qflow_agent.kinds import Step
+from qflow_agent.plain import MAX_DEPTH, Notes, Plain, unfit
+from qflow_agent.problem import TimeLimit
+from qflow_agent.values import OneShot, Refused, simplify
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_ITEM_KEYS = frozenset({"json", "binary", "pairedItem", "error"})
+
+
+class ItemWriter:
+    """Collects the JSON of items. `code_seconds` is the time that iterators of the code took to give elements."""
+
+    def __init__(self) -> None:
+        self._parts: List[bytes] = []
+        self._notes = Notes()
+        self.code_seconds = 0.0
+
+    @property
+    def items(self) -> int:
+        return len(self._parts)
+
+    def payload(self) -> bytes:
+        return b"[" + b",".join(self._parts) + b"]"
+
+    def hints(self) -> List[str]:
+        return self._notes.hints()
+
+    def write(self, value: Any, number: Optional[int] = None, inputs: Sequence[Json] = ()) -> None:
+        """All that one call returned, or nothing of it when this raises.
+
+        `number` is the input item that it was made from. Without one, `inputs` are all input items, and what is
+        the very same object as one of them is paired with it. Raises Problem (result_type), and what the
+        returned objects raise.
+        """
+        cls = type(value)
+        simple = cls is dict and "json" not in value
+        if simple or cls in _SCALARS:
+            if inputs:
+                number = _pair(value, inputs)
+            try:
+                # What most calls return takes the shortest way.
+                self._parts.append(codec.dumps_item(value if simple else {"value": value}, number, simplify))
+            except codec.NotPlain as error:
+                _stop_at_time_limit(error)
+                self._write_single(value, number, [])
+            return
+        written = len(self._parts)
+        try:
+            self._write_any(value, number, inputs)
+        except BaseException:
+            del self._parts[written:]
+            raise
+
+    def write_error(self, json: Json, number: int, document: Json) -> None:
+        """In place of a failed item's results: its input, with the problem beside it."""
+        self._append({"json": json, "pairedItem": number, "error": document}, [])
+
+    def _write_any(self, value: Any, number: Optional[int], inputs: Sequence[Json]) -> None:
+        value = _settled(value, [])
+        if type(value) is list or type(value) is tuple:
+            self._write_rows(value, number, inputs)
+        elif hasattr(type(value), "__next__"):
+            for index, element in enumerate(self._timed(value)):
+                self._write_element(element, number, index)
+        else:
+            self._write_single(value, number, [])
+
+    def _write_rows(self, rows: Sequence[Any], number: Optional[int], inputs: Sequence[Json]) -> None:
+        numbers = _pairs(rows, inputs) if number is None else repeat(number, len(rows))
+        if set(map(type, rows)) == {dict} and not any(map(dict.__contains__, rows, repeat("json"))):
+            try:
+                self._parts += codec.dumps_items(rows, numbers, simplify)
+                return
+            except codec.NotPlain as error:
+                _stop_at_time_limit(error)
+        # One by one, to know which it is that needs simplifying, or cannot be.
+        for index, (row, paired) in enumerate(zip(rows, numbers)):
+            self._write_element(row, paired, index)
+
+    def _write_element(self, element: Any, number: Optional[int], index: int) -> None:
+        element = _settled(element, [index])
+        if hasattr(type(element), "__next__"):
+            element = list(element)
+        self._write_single(element, number, [index])
+
+    def _write_single(self, value: Any, number: Optional[int], path: List[Step]) -> None:
+        is_dict = type(value) is dict
+        if is_dict and "json" in value and _ITEM_KEYS.issuperset(value) and isinstance(value["json"], dict):
+            self._append(value if number is None else {**value, "pairedItem": number}, path)
+            return
+        try:
+            part = codec.dumps_item(value if is_dict else {"value": value}, number, simplify)
+        except codec.NotPlain as error:
+            _stop_at_time_limit(error)
+            plain = Plain(self._notes, path).convert(value)
+            part = codec.dumps_item(plain if is_dict else {"value": plain}, number, None)
+        self._parts.append(part)
+
+    def _append(self, item: Dict[str, Any], path: List[Step]) -> None:
+        """An item that has its form already."""
+        try:
+            part = codec.dumps_fast(item, simplify)
+        except codec.NotPlain as error:
+            _stop_at_time_limit(error)
+            part = codec.dumps(Plain(self._notes, path).convert(item))
+        self._parts.append(part)
+
+    def _timed(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        """The elements; the time they take is the code's."""
+        while True:
+            started = perf_counter()
+            try:
+                element = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self.code_seconds += perf_counter() - started
+            yield element
+
+
+def _settled(value: Any, path: List[Step]) -> Any:
+    """`value` as one of JSON's types, a tuple or an iterator."""
+    for _ in range(MAX_DEPTH):
+        cls = type(value)
+        if cls in _SCALARS or cls is dict or cls is list or cls is tuple:
+            return value
+        try:
+            value = simplify(value)
+        except OneShot:
+            return value
+        except Refused as error:
+            raise unfit(path, cls, str(error)) from None
+    raise unfit(path, type(value), "Its own conversion never comes to an end.")
+
+
+def _stop_at_time_limit(error: BaseException) -> None:
+    """orjson reports whatever a conversion raised as its own error; the time limit has to go on through it."""
+    if isinstance(error.__cause__, TimeLimit):
+        raise error.__cause__
+
+
+def _pair(value: Any, inputs: Sequence[Json]) -> Optional[int]:
+    """Which input item `value` is, where it is one itself."""
+    return next((index for index, json in enumerate(inputs) if json is value), None)
+
+
+def _pairs(rows: Sequence[Any], inputs: Sequence[Json]) -> Iterable[Optional[int]]:
+    """Which input item each row is, where rows are input items themselves: filtered, sorted, or changed in place."""
+    unknown = repeat(None, len(rows))
+    if not rows or not inputs:
+        return unknown
+    if len(rows) == len(inputs) and all(map(is_, rows, inputs)):
+        return range(len(rows))
+    first = rows[0]
+    if not any(map(is_, inputs, repeat(first))):
+        return unknown
+    # The inputs are alive, so that no other object has the id of one of them.
+    index = dict(zip(map(id, inputs), range(len(inputs))))
+    return [index.get(id(row)) for row in rows]

@@ -1,0 +1,83 @@
+"""One workflow execution's process: receives definitions and runs, calls the code, sends back what it returns."""
+
+import gc
+import os
+import signal
+import sys
+from typing import Dict, List, Tuple
+
+from qflow_agent import __version__, kernel, wire
+from qflow_agent.call import Outcome, call
+from qflow_agent.channel import Channel
+from qflow_agent.definition import Loaded, load
+from qflow_agent.output import Output
+from qflow_agent.problem import Problem, TimeLimit
+
+
+def serve(path: str, token: str, home: str) -> None:
+    """Dial in and answer runs until the runner closes the connection."""
+    kernel.prefer_as_oom_victim()
+    os.environ.update(HOME=home, TMPDIR=home)
+    os.chdir(home)
+    _null_stdin()
+    channel = Channel(path)
+    session = _Session(channel, Output(home))
+    signal.signal(signal.SIGALRM, _raise_time_limit)
+    gc.enable()
+    channel.send(wire.Hello("session", token, wire.PROTOCOL, "", __version__, os.getpid()))
+    while True:
+        received = channel.receive()
+        if received is None:
+            return
+        message, payload = received
+        if isinstance(message, wire.Define):
+            session.define(message)
+        elif isinstance(message, wire.Run):
+            session.run(message, payload)
+
+
+class _Session:
+    def __init__(self, channel: Channel, output: Output) -> None:
+        self._channel = channel
+        self._output = output
+        self._defined: Dict[str, wire.Define] = {}
+        self._loaded: Dict[str, Loaded] = {}
+
+    def define(self, message: wire.Define) -> None:
+        self._defined[message.definition] = message
+
+    def run(self, message: wire.Run, payload: bytearray) -> None:
+        try:
+            outcome = self._call(message, payload)
+        except Problem as problem:
+            logs, hints = self._output.take()
+            self._channel.send(wire.Failed(message.run, problem.document(), {}, logs, hints))
+            return
+        logs, hints = self._output.take()
+        done = wire.Done(message.run, outcome.items, outcome.errors, outcome.timing, logs, outcome.hints + hints)
+        self._channel.send(done, [outcome.payload])
+
+    def _call(self, message: wire.Run, payload: bytearray) -> Outcome:
+        signal.setitimer(signal.ITIMER_REAL, message.time_limit_s)
+        try:
+            loaded = self._loaded.get(message.definition)
+            if loaded is None:
+                loaded = load(self._defined[message.definition])
+                self._loaded[message.definition] = loaded
+            return call(loaded, payload, message.node, message.on_error)
+        except TimeLimit as error:
+            # Raised outside the user's frames: while a large result was being encoded, say.
+            raise Problem("time_limit", "The run took longer than its limit.") from error
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _raise_time_limit(_number: int, _frame: object) -> None:
+    raise TimeLimit
+
+
+def _null_stdin() -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdin = open(0, closefd=False)

@@ -1,0 +1,84 @@
+"""Makes the Kind of any annotation."""
+
+import typing
+from typing import Any, Dict, Tuple
+
+from qflow_agent.annotations import UNKNOWN, Scope, resolve, written
+from qflow_agent.containers import container, table
+from qflow_agent.kinds import ANY, Kind, Mismatch, opaque, union
+from qflow_agent.records import record
+from qflow_agent.scalars import scalar
+
+
+class KindMaker:
+    """Remembers the kinds of classes, so that one that mentions itself is made once. `lax`: see scalars."""
+
+    def __init__(self, lax: bool = False) -> None:
+        self._lax = lax
+        self._classes: Dict[Tuple[type, str], Kind] = {}
+
+    def make(self, annotation: Any, scope: Scope) -> Kind:
+        """ANY for what is not annotated, cannot be resolved, or cannot be checked plainly."""
+        try:
+            return self._make(annotation, scope)
+        except Exception:
+            return ANY  # an annotation may be any object at all, and raise when it is looked at
+
+    def _make(self, annotation: Any, scope: Scope) -> Kind:
+        meant = resolve(annotation, scope)
+        if meant is UNKNOWN or meant is Any or meant is object:
+            return ANY
+        expected = written(annotation)
+        origin, arguments = typing.get_origin(meant), typing.get_args(meant)
+        if _is_union(origin):
+            return union(expected, [self.make(member, scope) for member in arguments])
+        if origin is getattr(typing, "Literal", ()) or getattr(origin, "_name", "") == "Literal":
+            return _literal(expected, arguments)
+        cls = origin if origin is not None else meant
+        if not isinstance(cls, type):
+            return ANY
+        found = container(cls, _meaningful(arguments), expected, lambda inner: self.make(inner, scope))
+        return found or self._class(cls, expected)
+
+    def _class(self, cls: type, expected: str) -> Kind:
+        key = (cls, expected)
+        if key not in self._classes:
+            self._classes[key] = (
+                scalar(cls, expected, self._lax)
+                or record(cls, expected, self.make)
+                or table(cls, expected)
+                or _subclass_of_dict(cls, expected)
+                or (ANY if getattr(cls, "_is_protocol", False) else opaque(expected))
+            )
+        return self._classes[key]
+
+
+def _meaningful(arguments: Tuple[Any, ...]) -> Tuple[Any, ...]:
+    """On Python 3.8 a bare ``List`` has a type variable for an argument."""
+    return () if all(isinstance(argument, typing.TypeVar) for argument in arguments) else arguments
+
+
+def _is_union(origin: Any) -> bool:
+    return origin is typing.Union or getattr(origin, "__name__", "") == "UnionType"
+
+
+def _literal(expected: str, values: Tuple[Any, ...]) -> Kind:
+    def convert(value: Any) -> Any:
+        for allowed in values:
+            if allowed == value and type(allowed) is type(value):
+                return value
+        raise Mismatch(expected, value)
+
+    return Kind(expected, frozenset(), convert)
+
+
+def _subclass_of_dict(cls: Any, expected: str) -> "typing.Optional[Kind]":
+    if not issubclass(cls, dict):
+        return None
+
+    def convert(value: Any) -> Any:
+        if type(value) is not dict:
+            raise Mismatch(expected, value)
+        return cls(value)
+
+    return Kind(expected, frozenset(), convert, takes_item=True)

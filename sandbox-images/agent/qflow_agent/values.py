@@ -1,0 +1,179 @@
+"""One step from a Python object towards JSON, for every kind of object that has a natural JSON form.
+
+Classes of packages are known by their names or by what they offer, so that no package is imported. Handlers are
+kept by class. A step may lead to an object that needs another step.
+"""
+
+import collections.abc as abc
+import datetime
+import enum
+import os
+from typing import Any, Callable, Dict, Optional
+
+_MICROSECONDS = {"M": "datetime64[us]", "m": "timedelta64[us]"}
+
+
+class Refused(Exception):
+    """The object has no JSON form; the message says what to return instead."""
+
+
+class OneShot(Exception):
+    """An iterator: reading it uses it up, so it is read only where nothing can fail before its values are used."""
+
+
+def simplify(value: Any) -> Any:
+    """The next simpler form of `value`. Raises Refused, OneShot, and whatever the object itself raises."""
+    cls = type(value)
+    handler = _HANDLERS.get(cls)
+    if handler is None:
+        handler = _HANDLERS[cls] = _find(cls)
+    return handler(value)
+
+
+def _find(cls: type) -> Callable[[Any], Any]:
+    for test in (_basic, _fields, _named, _data, _collection):
+        handler = test(cls)
+        if handler is not None:
+            return handler
+    return _refuse(_ADVICE)
+
+
+def _refuse(advice: str) -> Callable[[Any], Any]:
+    def handler(_value: Any) -> Any:
+        raise Refused(advice)
+
+    return handler
+
+
+_EXACTLY: Dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    dict: lambda value: dict(dict.items(value)),
+}
+"""The plain value of a subclass of JSON's own types, whatever methods it overrides."""
+
+_ADVICE = "Return its data instead: dicts, lists, text, numbers, dates, or a dataclass."
+
+
+def _basic(cls: Any) -> Optional[Callable[[Any], Any]]:
+    """Enums, subclasses of JSON's own types, dates."""
+    if issubclass(cls, enum.Enum):
+        return lambda value: value.value
+    for json_class, exactly in _EXACTLY.items():
+        if issubclass(cls, json_class):
+            return exactly
+    if issubclass(cls, (datetime.datetime, datetime.date, datetime.time)):
+        # Only pandas' NaT, which is no date, differs from itself.
+        return lambda value: value.isoformat() if value == value else None  # noqa: PLR0124
+    if issubclass(cls, datetime.timedelta):
+        return lambda value: value.total_seconds()
+    if issubclass(cls, (bytes, bytearray, memoryview)):
+        return _refuse("Decode it to text, for example with value.decode() or base64.b64encode(value).decode().")
+    if issubclass(cls, complex):
+        return _refuse("Return its real and imaginary parts as two numbers.")
+    if issubclass(cls, (abc.Coroutine, abc.Awaitable)):
+        return _refuse("It was never awaited: make the function async and await it.")
+    return None
+
+
+def _fields(cls: Any) -> Optional[Callable[[Any], Any]]:
+    """Classes with fields. A pydantic dataclass is a dataclass; a model says itself what it holds."""
+    if hasattr(cls, "model_dump"):
+        return lambda value: value.model_dump()
+    if hasattr(cls, "__fields__") and hasattr(cls, "dict"):
+        return lambda value: value.dict()
+    if hasattr(cls, "__dataclass_fields__"):
+        import dataclasses
+
+        return _attributes([field.name for field in dataclasses.fields(cls)])
+    if hasattr(cls, "__attrs_attrs__"):
+        return _attributes([field.name for field in cls.__attrs_attrs__])
+    if issubclass(cls, tuple):
+        names = getattr(cls, "_fields", None)
+        return (lambda value: dict(zip(names, value))) if isinstance(names, tuple) else list
+    return None
+
+
+def _attributes(names: Any) -> Callable[[Any], Any]:
+    return lambda value: {name: getattr(value, name) for name in names}
+
+
+def _named(cls: type) -> Optional[Callable[[Any], Any]]:
+    """Classes of the standard library and of pandas that would cost an import to name."""
+    for base in cls.__mro__:
+        handler = _BY_NAME.get("%s.%s" % (base.__module__, base.__name__))
+        if handler is not None:
+            return handler
+    return os.fspath if hasattr(cls, "__fspath__") else None
+
+
+def _decimal(value: Any) -> Any:
+    """A number where JavaScript holds it exactly and no decimal places are lost, else text."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):
+        return None  # NaN or an infinity
+    return int(value) if exponent >= 0 and abs(value) < 2**53 else str(value)
+
+
+_BY_NAME: Dict[str, Callable[[Any], Any]] = {
+    "decimal.Decimal": _decimal,
+    "uuid.UUID": str,
+    "fractions.Fraction": str,
+    "ipaddress._BaseAddress": str,
+    "ipaddress._BaseNetwork": str,
+    "types.SimpleNamespace": lambda value: dict(vars(value)),
+    "pandas._libs.missing.NAType": lambda _value: None,
+    "pandas.Interval": str,
+    "pandas._libs.tslibs.period.Period": str,
+}
+
+
+def _data(cls: Any) -> Optional[Callable[[Any], Any]]:
+    """Tables, arrays and scalars of numpy, pandas, polars and Arrow, by what they offer."""
+    if cls.__module__.partition(".")[0] == "numpy" and hasattr(cls, "tolist"):
+        return _numpy
+    if cls.__name__ == "DataFrame" and hasattr(cls, "to_dict") and not hasattr(cls, "to_dicts"):
+        return lambda value: value.to_dict(orient="records")
+    for name in ("to_dicts", "to_pylist", "as_py", "tolist", "to_list"):
+        if hasattr(cls, name):
+            return _method(name)
+    return None
+
+
+def _method(name: str) -> Callable[[Any], Any]:
+    return lambda value: getattr(value, name)()
+
+
+def _numpy(value: Any) -> Any:
+    """Dates become nanosecond counts in numpy's own hands; in microseconds they become dates."""
+    unit = _MICROSECONDS.get(value.dtype.kind)
+    return (value.astype(unit) if unit else value).tolist()
+
+
+def _collection(cls: Any) -> Optional[Callable[[Any], Any]]:
+    if issubclass(cls, abc.Mapping):
+        return lambda value: {key: value[key] for key in value}
+    if hasattr(cls, "keys") and hasattr(cls, "__getitem__"):
+        return lambda value: {key: value[key] for key in value.keys()}  # noqa: SIM118 - sqlite3.Row iterates values
+    if issubclass(cls, abc.Set) and not issubclass(cls, abc.MappingView):
+        return _sorted
+    if hasattr(cls, "__next__"):
+        return _one_shot
+    return list if issubclass(cls, (list, abc.Sequence, abc.MappingView)) or cls.__name__ == "deque" else None
+
+
+def _one_shot(_value: Any) -> Any:
+    raise OneShot
+
+
+def _sorted(value: Any) -> Any:
+    """In order where there is one, so that the same set gives the same items every time."""
+    values = list(value)
+    try:
+        return sorted(values)
+    except TypeError:
+        return values
+
+
+_HANDLERS: Dict[type, Callable[[Any], Any]] = {}

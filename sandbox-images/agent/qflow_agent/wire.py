@@ -1,0 +1,197 @@
+"""What the runner and the guest say to each other: one dataclass per message, length-prefixed frames.
+
+A frame is ``length (4 bytes, big endian) · message (msgpack map) · payload (raw bytes)``. The length
+counts the message alone; the message's ``n`` says how many payload bytes follow it. Payloads are JSON
+bodies as n8n sent them, or as n8n will get them, and are never packed into the message.
+
+Both sides import this module, so it is written for Python 3.8 and imports nothing but msgpack.
+Unknown fields are dropped and missing ones take their default, so that sides one version apart
+understand each other; a field of the wrong type is a :class:`WireError`, because everything that
+comes from a guest is hostile.
+"""
+
+import struct
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Dict, List, NamedTuple, Tuple, Type, Union
+
+import msgpack
+
+PROTOCOL = 1
+"""Raised by every change that an older side would misread."""
+
+MAX_MESSAGE = 4 * 1024 * 1024
+"""Bytes of one message without its payload; captured output is the largest thing in one."""
+
+_LENGTH = struct.Struct(">I")
+HEADER_SIZE = _LENGTH.size
+
+
+class WireError(Exception):
+    """The other side sent something that is not a frame of this protocol; the connection is of no more use."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Guest to runner, first on every connection. `token` is what the runner gave for this connection."""
+
+    role: str  # "zygote" or "session"
+    token: str
+    protocol: int
+    python: str = ""
+    agent: str = ""
+    pid: int = 0
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Runner to zygote: fork a session, which dials in with `token`."""
+
+    token: str
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Runner to zygote: end the session of `token` now, and everything that it started."""
+
+    token: str
+
+
+@dataclass(frozen=True)
+class Exited:
+    """Zygote to runner: the session's process is gone. `status` is negative for a signal, as subprocess has it."""
+
+    token: str
+    status: int
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True)
+class Define:
+    """Runner to session, before the first run of a definition in that session."""
+
+    definition: str
+    code: str
+    function: str = ""
+    mode: str = "auto"
+    output: str = "auto"
+    validation: str = "strict"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Runner to session: call the definition's function. The payload is the body of the HTTP request."""
+
+    run: int
+    definition: str
+    workflow: str = ""
+    execution: str = ""
+    node: str = ""
+    time_limit_s: float = 30.0
+    on_error: str = "stop"  # "stop" at the first failing item, or "continue" with the next
+
+
+@dataclass(frozen=True)
+class Done:
+    """Session to runner: the function returned. The payload is a JSON array of n8n items."""
+
+    run: int
+    items: int = 0
+    errors: int = 0
+    timing: Dict[str, float] = field(default_factory=dict)  # ms by phase: bind, code, encode, …
+    logs: List[List[str]] = field(default_factory=list)  # [stream, text] in the order written
+    hints: List[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Session to runner: the run failed; `problem` holds the members of a problem document."""
+
+    run: int
+    problem: Dict[str, Any] = field(default_factory=dict)
+    timing: Dict[str, float] = field(default_factory=dict)
+    logs: List[List[str]] = field(default_factory=list)
+    hints: List[str] = field(default_factory=list)
+
+
+Message = Union[Hello, Fork, Kill, Exited, Define, Run, Done, Failed]
+_TAGS: Dict[str, Type[Any]] = {
+    "hello": Hello,
+    "fork": Fork,
+    "kill": Kill,
+    "exited": Exited,
+    "define": Define,
+    "run": Run,
+    "done": Done,
+    "failed": Failed,
+}
+_TAG_OF = {cls: tag for tag, cls in _TAGS.items()}
+
+
+class _Field(NamedTuple):
+    name: str
+    types: Tuple[type, ...]
+    required: bool
+
+
+def _plain_types(annotation: Any) -> Tuple[type, ...]:
+    origin = getattr(annotation, "__origin__", None)
+    plain = origin if isinstance(origin, type) else annotation
+    return (int, float) if plain is float else (plain,)
+
+
+_FIELDS = {
+    cls: tuple(
+        _Field(f.name, _plain_types(f.type), f.default is MISSING and f.default_factory is MISSING)
+        for f in fields(cls)
+    )
+    for cls in _TAG_OF
+}
+
+
+def encode(message: Message, payload_size: int = 0) -> bytes:
+    """The frame of `message` up to its payload, which the caller sends behind it."""
+    body: Dict[str, Any] = {"t": _TAG_OF[type(message)], "n": payload_size}
+    body.update(message.__dict__)
+    packed = msgpack.packb(body, use_bin_type=True, unicode_errors="surrogatepass")
+    if len(packed) > MAX_MESSAGE:
+        raise WireError(f"a {body['t']} message of {len(packed)} bytes is over the limit of {MAX_MESSAGE}")
+    return _LENGTH.pack(len(packed)) + packed
+
+
+def message_size(header: Union[bytes, bytearray, memoryview]) -> int:
+    """The size of the message that follows these four bytes. Raises WireError for one that is too large."""
+    (size,) = _LENGTH.unpack(header)
+    if not 0 < size <= MAX_MESSAGE:
+        raise WireError(f"a message of {size} bytes is outside 1 to {MAX_MESSAGE}")
+    return int(size)
+
+
+def decode(packed: Union[bytes, bytearray, memoryview]) -> Tuple[Message, int]:
+    """The message and the size of the payload behind it. Raises WireError for anything malformed."""
+    try:
+        body = msgpack.unpackb(packed, raw=False, strict_map_key=True, unicode_errors="surrogatepass")
+    except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise WireError(f"not a msgpack message: {type(error).__name__}") from error
+    if not isinstance(body, dict):
+        raise WireError("a message is a map")
+    tag = body.get("t")
+    cls = _TAGS.get(tag) if isinstance(tag, str) else None
+    if cls is None:
+        raise WireError("a message with an unknown tag")
+    size = body.get("n", 0)
+    if not _is_size(size):
+        raise WireError("the payload size is a whole number that is not negative")
+    values = {}
+    for name, types, required in _FIELDS[cls]:
+        if name in body:
+            value = body[name]
+            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                raise WireError(f"{tag}.{name} has the type {type(value).__name__}")
+            values[name] = value
+        elif required:
+            raise WireError(f"{tag}.{name} is missing")
+    return cls(**values), size
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,152 @@
+"""The sandbox's first process: forks sessions on the runner's word, ends them, and reports how they ended.
+
+It runs no code of the user. As process 1 of the container (or a subreaper outside one) it inherits every
+orphan, so whatever a session leaves behind is found and ended with it.
+"""
+
+import gc
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from typing import Dict, NamedTuple
+
+from qflow_agent import __version__, call, kernel, session, wire
+from qflow_agent.channel import Channel
+
+ORPHAN_SECONDS = 1.0
+"""How long orphans may keep forking away from their end before the whole sandbox is given up."""
+
+
+class Child(NamedTuple):
+    token: str
+    home: str
+
+
+def serve(path: str, token: str) -> None:
+    """Dial in and obey until the runner closes the connection. `call` is imported here so that forks share it."""
+    kernel.guard_process()
+    _Zygote(path, token, call.__name__).serve()
+
+
+class _Zygote:
+    def __init__(self, path: str, token: str, _warm: str) -> None:
+        self._path = path
+        self._children: Dict[int, Child] = {}
+        self._oom_kills = kernel.oom_kills()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
+        self._control = Channel(path)
+        python = "%d.%d.%d" % sys.version_info[:3]
+        self._control.send(wire.Hello("zygote", token, wire.PROTOCOL, python, __version__, os.getpid()))
+
+    def serve(self) -> None:
+        gc.collect()
+        gc.freeze()
+        while True:
+            readable, _, _ = select.select([self._control, self._wake_read], [], [])
+            if self._wake_read in readable:
+                self._reap()
+            if self._control in readable:
+                received = self._control.receive()
+                if received is None:
+                    break
+                message = received[0]
+                if isinstance(message, wire.Fork):
+                    self._fork(message.token)
+                elif isinstance(message, wire.Kill):
+                    self._kill(message.token)
+        for pid in self._children:
+            _end_group(pid)
+
+    def _fork(self, token: str) -> None:
+        home = tempfile.mkdtemp(prefix="session-")
+        pid = os.fork()
+        if pid:
+            self._children[pid] = Child(token, home)
+            return
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            self._control.close()
+            self._children.clear()
+            os.setsid()
+            session.serve(self._path, token, home)
+        finally:
+            os._exit(0)
+
+    def _kill(self, token: str) -> None:
+        for pid, child in self._children.items():
+            if child.token == token:
+                _end_group(pid)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                if not os.read(self._wake_read, 4096):
+                    break
+            except BlockingIOError:
+                break
+        ended = False
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if not pid:
+                break
+            child = self._children.pop(pid, None)
+            if child is not None:
+                ended = True
+                _end_group(pid)
+                self._report(child, _exit_status(status))
+        if ended:
+            self._end_orphans()
+
+    def _report(self, child: Child, status: int) -> None:
+        kills = kernel.oom_kills()
+        out_of_memory = status == -signal.SIGKILL and kills is not None and kills != self._oom_kills
+        self._oom_kills = kills
+        self._control.send(wire.Exited(child.token, status, out_of_memory))
+        shutil.rmtree(child.home, ignore_errors=True)
+
+    def _end_orphans(self) -> None:
+        """A session's own processes are in its group; one that left it becomes ours when its parent dies."""
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while True:
+            orphans = [pid for pid in kernel.children() if pid not in self._children]
+            if not orphans:
+                return
+            if time.monotonic() > deadline:
+                os._exit(70)
+            for pid in orphans:
+                _signal(os.kill, pid)
+                try:
+                    os.waitpid(pid, 0)
+                except ChildProcessError:
+                    continue
+
+
+def _end_group(leader: int) -> None:
+    _signal(os.killpg, leader)
+
+
+def _signal(send, target: int) -> None:  # type: ignore[no-untyped-def]
+    try:
+        send(target, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _exit_status(status: int) -> int:
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

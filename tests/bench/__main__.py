@@ -1,0 +1,47 @@
+"""``python -m tests.bench [direct] [pool] [churn] [n8n]``: all of it when nothing is named."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import direct, inside_n8n
+from tests.bench.results import Result, show, write
+
+PARTS = ("direct", "pool", "churn", "n8n")
+OUTPUT = Path("build/bench.json")
+WHOLE, DEFAULT = 1.0, 0.5
+
+
+async def measure(parts: list[str], folder: Path) -> list[Result]:
+    results: list[Result] = []
+    if "direct" in parts:
+        print("The runner by itself …", flush=True)
+        results += await direct.measure(folder / "whole", WHOLE)
+        results += await direct.measure(folder / "default", DEFAULT, ".half")
+    if "pool" in parts:
+        print("The pool …", flush=True)
+        results += await direct.measure_pool(folder)
+    if "churn" in parts:
+        print("The pool with 200 workflows, 100 s …", flush=True)
+        results += await direct.measure_churn(folder)
+    if "n8n" in parts:
+        print("Inside real n8n …", flush=True)
+        results += await inside_n8n.measure(folder, (WHOLE, DEFAULT))
+    return results
+
+
+def main() -> None:
+    parts = sys.argv[1:] or list(PARTS)
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
+    with tempfile.TemporaryDirectory(prefix="qflow-bench-") as folder:
+        results = asyncio.run(measure(parts, Path(folder)))
+    limits = {"cpus": f"{WHOLE:g}, and {DEFAULT:g} for the figures called half", "memory_mb": 512}
+    write(OUTPUT, results, limits)
+    show(results)
+    print(f"Written to {OUTPUT}")
+
+
+main()

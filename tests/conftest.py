@@ -1,0 +1,13 @@
+"""Shared by every kind of test: an environment without the developer's own settings."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No QFLOW_ variable of the developer's shell reaches a test."""
+    for name in list(os.environ):
+        if name.startswith("QFLOW_") and name not in {"QFLOW_CACHE", "QFLOW_SCREENSHOTS"}:
+            monkeypatch.delenv(name)

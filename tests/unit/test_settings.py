@@ -1,0 +1,60 @@
+"""Settings: one table, and errors that name the variable."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from qflow_runner.identity import DataDir, InUse
+from qflow_runner.settings import Settings
+
+
+def test_every_setting_has_a_unit_and_a_help_text() -> None:
+    """Nobody has to read the code to know what a setting means."""
+    for name, field in Settings.model_fields.items():
+        assert isinstance(field.json_schema_extra, dict), name
+        assert field.json_schema_extra["unit"], name
+        assert len(field.description or "") > 15, name
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+def test_listening_beyond_loopback_needs_a_token(host: str) -> None:
+    """A runner that others can reach is never open."""
+    with pytest.raises(ValidationError, match="QFLOW_TOKEN"):
+        Settings(host=host)
+
+    assert Settings(host=host, token="a-secret-of-16-characters").host == host
+
+
+def test_a_short_token_is_refused() -> None:
+    """A token that could be guessed is no token."""
+    with pytest.raises(ValidationError, match="16 characters"):
+        Settings(token="short")
+
+
+def test_the_token_is_made_once_and_kept_secret(tmp_path: Path) -> None:
+    """The first start makes a token; the file is the owner's alone; the next start finds it."""
+    directory = DataDir(Settings(data_dir=tmp_path / "data"))
+    token, is_new = directory.token()
+
+    assert is_new
+    assert (token, False) == directory.token()
+    assert 0o600 == stat.S_IMODE(os.stat(tmp_path / "data" / "token").st_mode)
+
+
+def test_two_runners_do_not_share_a_directory(tmp_path: Path) -> None:
+    """The second one is told, instead of ending the first one's sandboxes."""
+    first = DataDir(Settings(data_dir=tmp_path))
+
+    with pytest.raises(InUse, match="Another runner"):
+        DataDir(Settings(data_dir=tmp_path))
+    assert first.identity() == first.identity()
+
+
+def test_the_environment_sets_what_has_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """QFLOW_<NAME> sets a setting."""
+    monkeypatch.setenv("QFLOW_MEMORY_MB", "1024")
+
+    assert 1024 == Settings().memory_mb
