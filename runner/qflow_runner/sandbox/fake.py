@@ -6,6 +6,7 @@ that needs a run to last lets `answer` wait. Nothing of a person's code is ever 
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
 from qflow_agent import wire
@@ -71,7 +72,7 @@ class FakeBackend:
             raise self.failure
 
 
-class _Dialled:
+class _Dialled(ABC):
     """A guest's end of a connection."""
 
     def __init__(self) -> None:
@@ -86,11 +87,11 @@ class _Dialled:
         if self.connection is not None:
             self.connection.abort()
 
-    def received(self, message: wire.Message, payload: Payload) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def received(self, message: wire.Message, payload: Payload) -> None: ...
 
-    def lost(self, error: Exception | None) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def lost(self, error: Exception | None) -> None: ...
 
 
 class _Zygote:

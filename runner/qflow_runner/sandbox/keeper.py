@@ -5,9 +5,10 @@ The pool knows neither clock nor container; the backend knows no policy; this is
 
 import asyncio
 import itertools
+import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, assert_never
 
@@ -31,7 +32,8 @@ class Keeper:
         self._settings = settings
         self._backend = backend
         self._identity = identity
-        self._pool = pools.Pool(pool_limits(settings))
+        # Names differ from those of other runners here, and from those of this one's earlier life.
+        self._pool = pools.Pool(pool_limits(settings), prefix=f"{identity[:6]}-{secrets.token_hex(2)}-")
         self._leases = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self.last_failure: QflowError | None = None
@@ -64,7 +66,7 @@ class Keeper:
         shutil.rmtree(self._settings.run_dir, ignore_errors=True)
 
     @asynccontextmanager
-    async def lease(self, key: pools.Key) -> AsyncIterator[Guest]:
+    async def lease(self, key: pools.Key) -> AsyncGenerator[Guest]:
         """The workflow's sandbox, for one run. Raises Busy, Unavailable or SandboxError."""
         lease = next(self._leases)
         granted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -78,7 +80,10 @@ class Keeper:
         finally:
             self._waiting.pop(lease, None)
         try:
-            yield self.guests[sandbox]
+            guest = self.guests.get(sandbox)
+            if guest is None:
+                raise SandboxError("The sandbox was lost before the run began.")
+            yield guest
         finally:
             self._handle(pools.LeaseReturned(lease))
 
@@ -138,7 +143,7 @@ class Keeper:
             case "full":
                 error: QflowError = Busy("Every sandbox is in use.")
             case "deadline":
-                error = Busy(f"No sandbox was free within {self._settings.pool_wait_s:g} s.")
+                error = Busy(action.detail)
             case "draining":
                 error = Unavailable("The runner is stopping.", hint="Call again when it is back.")
             case "boot_failed":
@@ -171,12 +176,19 @@ class Keeper:
                 )
                 await guest.ready()
         except (QflowError, OSError, TimeoutError) as error:
+            if sandbox not in self.guests:
+                await self._clear(sandbox, guest)
+                return
             failure = await self._boot_failure(sandbox, error)
             self.last_failure = failure
             log.warning("sandbox.failed", sandbox=sandbox, python=python, reason=failure.detail, code=failure.code)
             metrics.BOOTS.labels(outcome="failed").inc()
             self._handle(pools.SandboxLost(sandbox, failure.detail))
             await self._remove(sandbox)
+            return
+        if sandbox not in self.guests:
+            # It was given up meanwhile, and its container may have been made after the removal looked for it.
+            await self._clear(sandbox, guest)
             return
         boot_ms = (time.monotonic() - began) * 1000
         self.last_failure = None
@@ -204,9 +216,11 @@ class Keeper:
 
     async def _remove(self, sandbox: str) -> None:
         guest = self.guests.pop(sandbox, None)
-        if guest is None:
-            return
-        guest.close()
+        if guest is not None:
+            guest.close()
+            await self._clear(sandbox, guest)
+
+    async def _clear(self, sandbox: str, guest: Guest) -> None:
         try:
             await self._backend.remove(sandbox)
         except QflowError as error:

@@ -44,18 +44,22 @@ class ProcessBackend:
         libraries = await asyncio.to_thread(vendor.cached, spec.python, self._cache)
         home = self._homes[spec.id] = Path(tempfile.mkdtemp(prefix=f"qflow-{spec.id}-"))
         agent = Path(qflow_agent.__file__).parent / "__main__.py"
-        self._processes[spec.id] = await asyncio.create_subprocess_exec(
-            interpreter,
-            *("-I", "-X", "utf8", str(agent)),
-            *("--socket", str(spec.socket), "--token", spec.token, "--lib", str(libraries)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=(home / "stderr").open("wb"),
-            cwd=home,
-            env={"PATH": os.environ.get("PATH", ""), "TMPDIR": str(home), "HOME": str(home), "LANG": "C.UTF-8"},
-            start_new_session=True,
-            preexec_fn=lambda: _limit(spec.limits),  # noqa: PLW1509 - sets rlimits only
-        )
+        errors = os.open(home / "stderr", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._processes[spec.id] = await asyncio.create_subprocess_exec(
+                interpreter,
+                *("-I", "-X", "utf8", str(agent)),
+                *("--socket", str(spec.socket), "--token", spec.token, "--lib", str(libraries)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=errors,
+                cwd=home,
+                env={"PATH": os.environ.get("PATH", ""), "TMPDIR": str(home), "HOME": str(home), "LANG": "C.UTF-8"},
+                start_new_session=True,
+                preexec_fn=lambda: _limit(spec.limits),  # noqa: PLW1509 - sets rlimits only
+            )
+        finally:
+            os.close(errors)
 
     async def remove(self, sandbox: str) -> None:
         process = self._processes.pop(sandbox, None)

@@ -17,10 +17,29 @@ def guard_process() -> None:
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def prefer_as_oom_victim() -> None:
-    """When memory runs out, the kernel is to end this session and not the zygote."""
-    with open("/proc/self/oom_score_adj", "w") as score:
-        score.write("500")
+class VictimScore:
+    """Whom the kernel ends first when memory runs out: a session, and never the zygote.
+
+    A process may not write its own score once it is guarded, so the file is opened before. What is forked
+    inherits the score of that moment.
+    """
+
+    SESSION = 500
+
+    def __init__(self) -> None:
+        with open("/proc/self/oom_score_adj") as score:
+            self._own = int(score.read())
+        self._file = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+
+    def session(self) -> None:
+        """Until `own`, what is forked is a likely victim."""
+        os.pwrite(self._file, b"%d" % max(self.SESSION, self._own), 0)
+
+    def own(self) -> None:
+        os.pwrite(self._file, b"%d" % self._own, 0)
+
+    def close(self) -> None:
+        os.close(self._file)
 
 
 def oom_kills() -> Optional[int]:

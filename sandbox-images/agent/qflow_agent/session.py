@@ -6,7 +6,7 @@ import signal
 import sys
 from typing import Dict, List, Tuple
 
-from qflow_agent import __version__, kernel, wire
+from qflow_agent import __version__, wire
 from qflow_agent.call import Outcome, call
 from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
@@ -16,7 +16,6 @@ from qflow_agent.problem import Problem, TimeLimit
 
 def serve(path: str, token: str, home: str) -> None:
     """Dial in and answer runs until the runner closes the connection."""
-    kernel.prefer_as_oom_victim()
     os.environ.update(HOME=home, TMPDIR=home)
     os.chdir(home)
     _null_stdin()

@@ -12,9 +12,10 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from typing import Dict, NamedTuple
 
-from qflow_agent import __version__, call, kernel, session, wire
+from qflow_agent import __version__, kernel, session, wire
 from qflow_agent.channel import Channel
 
 ORPHAN_SECONDS = 1.0
@@ -27,14 +28,16 @@ class Child(NamedTuple):
 
 
 def serve(path: str, token: str) -> None:
-    """Dial in and obey until the runner closes the connection. `call` is imported here so that forks share it."""
+    """Dial in and obey until the runner closes the connection."""
+    score = kernel.VictimScore()
     kernel.guard_process()
-    _Zygote(path, token, call.__name__).serve()
+    _Zygote(path, token, score).serve()
 
 
 class _Zygote:
-    def __init__(self, path: str, token: str, _warm: str) -> None:
+    def __init__(self, path: str, token: str, score: kernel.VictimScore) -> None:
         self._path = path
+        self._score = score
         self._children: Dict[int, Child] = {}
         self._oom_kills = kernel.oom_kills()
         self._wake_read, self._wake_write = os.pipe()
@@ -68,11 +71,15 @@ class _Zygote:
 
     def _fork(self, token: str) -> None:
         home = tempfile.mkdtemp(prefix="session-")
+        self._score.session()
         pid = os.fork()
         if pid:
+            self._score.own()
             self._children[pid] = Child(token, home)
             return
+        status = 1
         try:
+            self._score.close()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -82,8 +89,11 @@ class _Zygote:
             self._children.clear()
             os.setsid()
             session.serve(self._path, token, home)
+            status = 0
+        except BaseException:
+            traceback.print_exc()  # to the container's log: a session that cannot start has no other voice
         finally:
-            os._exit(0)
+            os._exit(status)
 
     def _kill(self, token: str) -> None:
         for pid, child in self._children.items():
