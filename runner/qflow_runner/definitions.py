@@ -1,19 +1,18 @@
 """Definitions: what a node's code is, addressed by its own hash, and a bounded memory of them.
 
 n8n keeps the code; a definition that this memory has lost is answered with 404, and the node sends it again.
+Whether the code parses is the sandbox's Python to say, which may be newer or older than the runner's own.
 """
 
-import ast
 import hashlib
 import json
-import sys
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qflow_runner.errors import CodeInvalid, DefinitionUnknown, PythonUnsupported, RequestError
+from qflow_runner.errors import DefinitionUnknown, PythonUnsupported, RequestError
 from qflow_runner.settings import Settings
 
 MAX_CODE = 1_000_000
@@ -54,12 +53,6 @@ class Definition:
     timeout_s: float
 
 
-class FoundFunction(BaseModel):
-    name: str
-    line: int
-    is_async: bool
-
-
 class DefinitionReply(BaseModel):
     """The answer to PUT /v1/definitions."""
 
@@ -69,7 +62,6 @@ class DefinitionReply(BaseModel):
     mode: Mode
     output: Output
     timeout_s: float
-    functions: list[FoundFunction]
 
 
 class Definitions:
@@ -81,7 +73,7 @@ class Definitions:
         self._known: OrderedDict[str, Definition] = OrderedDict()
 
     def put(self, request: DefinitionRequest) -> DefinitionReply:
-        """Store a definition. Same content, same id. Raises CodeInvalid, PythonUnsupported or RequestError."""
+        """Store a definition. Same content, same id. Raises PythonUnsupported or RequestError."""
         python = request.python or self._settings.python
         if python not in self._pythons:
             raise PythonUnsupported(
@@ -93,7 +85,6 @@ class Definitions:
                 f"A time limit of {timeout_s:g} s is over this runner's maximum of {self._settings.time_limit_max_s:g} s.",
                 hint="Lower the node's time limit, or raise QFLOW_TIME_LIMIT_MAX_S.",
             )
-        functions = find_functions(request.code, python)
         content = {
             "code": request.code,
             "function": request.function,
@@ -108,7 +99,7 @@ class Definitions:
         self._known.move_to_end(definition.id)
         if len(self._known) > self._settings.definitions:
             self._known.popitem(last=False)
-        return DefinitionReply(functions=functions, **{k: v for k, v in asdict(definition).items() if k in _REPLIED})
+        return DefinitionReply(**{k: v for k, v in asdict(definition).items() if k in _REPLIED})
 
     def get(self, definition_id: str) -> Definition:
         """Raises DefinitionUnknown."""
@@ -126,39 +117,3 @@ _REPLIED = frozenset(DefinitionReply.model_fields)
 def content_hash(content: dict[str, object]) -> str:
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def find_functions(code: str, python: str) -> list[FoundFunction]:
-    """The top-level functions of the code, which is parsed and never executed.
-
-    Syntax newer than the runner's own Python is left to the sandbox to judge. Raises CodeInvalid.
-    """
-    major, minor = map(int, python.split("."))
-    try:
-        tree = ast.parse(code, feature_version=(major, min(minor, sys.version_info.minor)))
-    except SyntaxError as error:
-        if (major, minor) > sys.version_info[:2]:
-            return []
-        raise CodeInvalid(
-            f"Line {error.lineno}, column {error.offset}: {error.msg}.",
-            hint="Correct the code at this place.",
-            line=error.lineno,
-            column=error.offset,
-            traceback=_caret(error),
-        ) from None
-    except (RecursionError, MemoryError):
-        raise CodeInvalid("The code is nested too deeply to be parsed.", hint="Split it into smaller parts.") from None
-    except ValueError as error:
-        raise CodeInvalid(f"The code cannot be parsed: {error}.", hint="Remove the character named.") from None
-    return [
-        FoundFunction(name=node.name, line=node.lineno, is_async=isinstance(node, ast.AsyncFunctionDef))
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-
-
-def _caret(error: SyntaxError) -> str | None:
-    if not error.text or error.offset is None:
-        return None
-    line = error.text.rstrip("\n")[:500]
-    return f"  line {error.lineno}\n    {line}\n    {' ' * (min(error.offset, 500) - 1)}^"

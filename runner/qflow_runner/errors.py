@@ -5,7 +5,7 @@
     QflowError
     ├── RequestError          the caller can mend it: the request, the token, the definition's name
     │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
-    │   └── CodeInvalid       the code of a definition cannot be used
+    │   └── PythonUnsupported a definition wants a Python that there is not
     ├── GuestProblem          what the sandbox reported of the person's code, category and all
     ├── RunTimeout            the code ran longer than its limit and was stopped
     ├── SessionLost           the execution's process ended under a run
@@ -119,14 +119,6 @@ class BodyTooLarge(RequestError):
     category = "policy"
     status = 413
     hint = "Send fewer items at a time (Loop Over Items), or raise QFLOW_MAX_BODY_MB."
-
-
-class CodeInvalid(RequestError):
-    """The code does not parse, or lacks what the definition names."""
-
-    code = "code_syntax"
-    category = "user_code"
-    status = 422
 
 
 class PythonUnsupported(RequestError):

@@ -61,15 +61,26 @@ class Guest:
 
     async def take(self) -> "GuestSession":
         """A session that no execution has used: the spare one, or a fork made now."""
-        spare, self._spare = self._spare, None
-        if spare is not None and spare.done() and not spare.exception() and not spare.result().ended:
-            return spare.result()
+        forked, self._spare = self._spare, None
+        if forked is None or (forked.done() and (forked.exception() or forked.result().ended)):
+            forked = self._fork()
+        if forked.done():
+            return forked.result()
         try:
             async with asyncio.timeout(FORK_DEADLINE_S):
-                session = await asyncio.shield(spare) if spare is not None and not spare.done() else None
-                return session or await asyncio.shield(self._fork())
+                return await asyncio.shield(forked)
         except TimeoutError:
-            raise SandboxError("The sandbox did not start a session in time.") from None
+            forked.cancel()
+            raise SandboxError(
+                f"The sandbox started no session within {FORK_DEADLINE_S:g} s.",
+                hint="Its processes or its CPU may be used up by what runs in it: end that, or raise the limits.",
+            ) from None
+        except asyncio.CancelledError:
+            if self._spare is None:
+                self._spare = forked
+            else:
+                forked.cancel()
+            raise
 
     def replenish(self) -> None:
         """Fork a spare session ahead. Called when a run has ended, so that no run waits for it."""
@@ -199,6 +210,11 @@ class GuestSession:
             return await answer
         except asyncio.CancelledError:
             self.end()
+            raise
+        except GuestProblem as problem:
+            if problem.category == "timeout":
+                # Stopped half way, with threads or children that may run on: nothing here can be trusted.
+                self.end()
             raise
         finally:
             hard_limit.cancel()

@@ -39,6 +39,7 @@ class Keeper:
         self.last_failure: QflowError | None = None
         self._jobs: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._left: set[str] = set()
         self._closing = False
 
     async def open(self) -> None:
@@ -196,6 +197,8 @@ class Keeper:
         metrics.BOOT_SECONDS.observe(boot_ms / 1000)
         log.info("sandbox.ready", sandbox=sandbox, python=guest.python, boot_ms=round(boot_ms, 1))
         self._handle(pools.SandboxReady(sandbox))
+        for left in list(self._left):
+            self._spawn(self._remove_left(left))
 
     async def _boot_failure(self, sandbox: str, error: Exception) -> QflowError:
         if isinstance(error, QflowError) and not isinstance(error, SandboxError):
@@ -210,9 +213,13 @@ class Keeper:
     def _lost(self, sandbox: str, reason: str) -> None:
         if sandbox not in self.guests or self._closing:
             return
-        log.warning("sandbox.lost", sandbox=sandbox, reason=reason)
         self._handle(pools.SandboxLost(sandbox, reason))
-        self._spawn(self._remove(sandbox))
+        self._spawn(self._bury(sandbox, reason))
+
+    async def _bury(self, sandbox: str, reason: str) -> None:
+        told = await self._backend.explain(sandbox)
+        log.warning("sandbox.lost", sandbox=sandbox, reason=reason, told=told)
+        await self._remove(sandbox)
 
     async def _remove(self, sandbox: str) -> None:
         guest = self.guests.pop(sandbox, None)
@@ -225,7 +232,17 @@ class Keeper:
             await self._backend.remove(sandbox)
         except QflowError as error:
             log.warning("sandbox.not_removed", sandbox=sandbox, reason=error.detail)
+            self._left.add(sandbox)
         await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, guest.socket.parent, True)
+
+    async def _remove_left(self, sandbox: str) -> None:
+        """Once the backend is back, what could not be removed while it was away."""
+        self._left.discard(sandbox)
+        try:
+            await self._backend.remove(sandbox)
+        except QflowError as error:
+            log.warning("sandbox.not_removed", sandbox=sandbox, reason=error.detail)
+            self._left.add(sandbox)
 
 
 def sandbox_limits(settings: Settings) -> Limits:

@@ -68,7 +68,11 @@ def _compile(code: str, filename: str, labels: Dict[str, str]) -> Any:
         ) from None
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         # A null byte, half a surrogate pair, or an expression that is nested too deeply for the parser.
-        raise Problem("code_syntax", "The code cannot be compiled: %s" % headline(error)) from None
+        raise Problem(
+            "code_syntax",
+            "The code cannot be compiled: %s" % headline(error),
+            hint="Remove the character that is named, or split what is nested too deeply.",
+        ) from None
 
 
 def _choose(wanted: str, module: ModuleType, filename: str) -> str:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
-from typing import Dict, NamedTuple
+from typing import Dict, List, NamedTuple
 
 from qflow_agent import __version__, kernel, session, wire
 from qflow_agent.channel import Channel
@@ -39,6 +39,7 @@ class _Zygote:
         self._path = path
         self._score = score
         self._children: Dict[int, Child] = {}
+        self._wanted: List[str] = []
         self._oom_kills = kernel.oom_kills()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -63,16 +64,32 @@ class _Zygote:
                     break
                 message = received[0]
                 if isinstance(message, wire.Fork):
-                    self._fork(message.token)
+                    self._wanted.append(message.token)
                 elif isinstance(message, wire.Kill):
                     self._kill(message.token)
+            self._fork_wanted()
         for pid in self._children:
             _end_group(pid)
+
+    def _fork_wanted(self) -> None:
+        while self._wanted:
+            try:
+                self._fork(self._wanted[0])
+            except OSError:
+                # The sandbox has as many processes as it may: tried again when one has ended. The runner's
+                # patience is the deadline.
+                return
+            del self._wanted[0]
 
     def _fork(self, token: str) -> None:
         home = tempfile.mkdtemp(prefix="session-")
         self._score.session()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            self._score.own()
+            os.rmdir(home)
+            raise
         if pid:
             self._score.own()
             self._children[pid] = Child(token, home)
