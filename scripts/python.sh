@@ -9,10 +9,10 @@ uv="$cache/uv/$uv_version/bin/uv"
 if [ ! -x "$uv" ]; then
     echo "Installing uv $uv_version …"
     if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-        [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || {
+        if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
             echo "Python 3.11 or newer with its venv module is needed (on Debian: apt install python3-venv)." >&2
             exit 1
-        }
+        fi
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
     fi

@@ -82,7 +82,7 @@ async def running(backend: Backend, data_dir: Path, **settings: Any) -> AsyncIte
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        address = "http://127.0.0.1:{}".format(runner.addresses[0][1])
+        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(headers=headers) as http:
             yield RunnerClient(address, http, state)

@@ -31,7 +31,7 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Where the runner keeps its token")] = None,
 ) -> None:
     """Run the runner until it is stopped. Every setting can also be given as QFLOW_<NAME>; see `qflow settings`."""
-    from qflow_runner.api.server import build_state, serve as serve_state  # noqa: PLC0415 - only here is it needed
+    from qflow_runner.api import server  # noqa: PLC0415 - only here is it needed
     from qflow_runner.sandbox.choose import choose_backend  # noqa: PLC0415
     from qflow_runner.sandbox.images import SUPPORTED  # noqa: PLC0415
 
@@ -43,8 +43,8 @@ def serve(
     if is_new:
         print(f"Your token, shown this once (kept in {settings.data_dir}/token): {token}", file=sys.stderr)
     identity = directory.identity()
-    state = build_state(settings, token, identity, choose_backend(settings, identity), SUPPORTED)
-    asyncio.run(serve_state(state))
+    state = server.build_state(settings, token, identity, choose_backend(settings, identity), SUPPORTED)
+    asyncio.run(server.serve(state))
 
 
 @app.command("settings")
@@ -54,7 +54,12 @@ def show_settings() -> None:
     for name, field in Settings.model_fields.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         default = field.get_default(call_default_factory=True, validated_data={})
-        table.add_row(f"QFLOW_{name.upper()}", "" if default is None else str(default), str(extra["unit"]), field.description)
+        table.add_row(
+            f"QFLOW_{name.upper()}",
+            "" if default is None else str(default),
+            str(extra["unit"]),
+            field.description,
+        )
     Console().print(table)
 
 
@@ -66,8 +71,12 @@ def version() -> None:
 
 @images_app.command("build")
 def images_build(
-    python: Annotated[list[str] | None, typer.Option(help="Version to build; may be repeated; all when absent")] = None,
-    base: Annotated[str, typer.Option(help="Where python:X-slim-bookworm comes from: auto, pull or local")] = "auto",
+    python: Annotated[
+        list[str] | None, typer.Option(help="Version to build; may be repeated; all when absent")
+    ] = None,
+    base: Annotated[
+        str, typer.Option(help="Where python:X-slim-bookworm comes from: auto, pull or local")
+    ] = "auto",
 ) -> None:
     """Build the sandbox images that this version of Qflow wants. Quick for those that exist."""
     from qflow_runner.sandbox import images  # noqa: PLC0415

@@ -28,15 +28,25 @@ class DefinitionRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    code: Annotated[str, Field(min_length=1, max_length=MAX_CODE, description="Python source, as the user wrote it")]
-    function: Annotated[str, Field(max_length=200, description="The function to call; empty: the only one")] = ""
-    python: Annotated[str, Field(max_length=10, description="Version, such as 3.12; empty: the runner's default")] = ""
-    mode: Annotated[Mode, Field(description="Once per item, once for all items, or as the first parameter says")] = (
-        "auto"
-    )
+    code: Annotated[
+        str, Field(min_length=1, max_length=MAX_CODE, description="Python source, as the user wrote it")
+    ]
+    function: Annotated[
+        str, Field(max_length=200, description="The function to call; empty: the only one")
+    ] = ""
+    python: Annotated[
+        str, Field(max_length=10, description="Version, such as 3.12; empty: the runner's default")
+    ] = ""
+    mode: Annotated[
+        Mode, Field(description="Once per item, once for all items, or as the first parameter says")
+    ] = "auto"
     output: Annotated[Output, Field(description="How the result leaves the function")] = "auto"
-    validation: Annotated[Validation, Field(description="Whether arguments are held to their annotations")] = "strict"
-    timeout_s: Annotated[float | None, Field(gt=0, description="Seconds; the runner's default when absent")] = None
+    validation: Annotated[
+        Validation, Field(description="Whether arguments are held to their annotations")
+    ] = "strict"
+    timeout_s: Annotated[
+        float | None, Field(gt=0, description="Seconds; the runner's default when absent")
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ an instance carries what happened (`detail`) and the members of its problem docu
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 Category = Literal[
     "user_code",
@@ -87,7 +87,7 @@ class Unauthorized(RequestError):
     category = "policy"
     status = 401
     hint = "Send the runner's token as 'Authorization: Bearer …': QFLOW_TOKEN, or the one printed at its first start."
-    headers = {"WWW-Authenticate": 'Bearer realm="qflow"'}
+    headers: ClassVar = {"WWW-Authenticate": 'Bearer realm="qflow"'}
 
 
 class NotFound(RequestError):
@@ -195,14 +195,14 @@ class Busy(QflowError):
     category = "busy"
     status = 503
     hint = "Try again in a moment, or raise QFLOW_POOL_CEILING or QFLOW_POOL_WAIT_S."
-    headers = {"Retry-After": "2"}
+    headers: ClassVar = {"Retry-After": "2"}
 
 
 class Unavailable(QflowError):
     code = "unavailable"
     category = "unavailable"
     status = 503
-    headers = {"Retry-After": "5"}
+    headers: ClassVar = {"Retry-After": "5"}
 
 
 class DockerUnavailable(Unavailable):
@@ -223,5 +223,5 @@ class Internal(QflowError):
 def _text(value: object, limit: int) -> str:
     if not isinstance(value, str):
         return ""
-    clean = cast("str", value).encode("utf-8", "replace").decode()
+    clean = value.encode("utf-8", "replace").decode()
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"

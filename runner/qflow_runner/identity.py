@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from qflow_runner.errors import QflowError
@@ -40,7 +41,7 @@ class DataDir:
         return _kept(self._path / "token", lambda: secrets.token_urlsafe(32))
 
 
-def _kept(path: Path, make) -> tuple[str, bool]:  # type: ignore[no-untyped-def]
+def _kept(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
     if path.exists() and (text := path.read_text().strip()):
         return text, False
     text = make()

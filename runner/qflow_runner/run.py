@@ -108,7 +108,9 @@ class Flow:
             "queue_ms": _ms(leased - began),
             "sandbox_ms": _ms(held - leased),
         } | {f"{phase}_ms": _measured(done.timing.get(phase)) for phase in PHASES}
-        return RunAnswer(items, max(done.errors, 0), timing, checked_logs(done.logs), checked_hints(done.hints))
+        return RunAnswer(
+            items, max(done.errors, 0), timing, checked_logs(done.logs), checked_hints(done.hints)
+        )
 
     def _run_message(self, request: RunRequest, definition: Definition) -> wire.Run:
         return wire.Run(

@@ -97,13 +97,19 @@ async def measure(folder: Path, cpus: float, label: str = "") -> list[Result]:
         await direct.live(1, 200)
         results.append(latency(f"runner.live.1{label}", await direct.live(1, 2000), "≤ 1 ms", note))
         results.append(latency(f"runner.new.1{label}", await direct.new(200, 0.02), "≤ 3 ms, p95 ≤ 8", note))
-        results.append(latency(f"runner.new.1.paused{label}", await direct.new(50, 0.1), "", f"{note}, 100 ms pause"))
+        results.append(
+            latency(f"runner.new.1.paused{label}", await direct.new(50, 0.1), "", f"{note}, 100 ms pause")
+        )
         results.append(latency(f"runner.live.1000{label}", await direct.live(1000, 200), "≤ 3.5 ms", note))
         results.append(latency(f"runner.live.100000{label}", await direct.live(100_000, 8), "", note))
         rate, count = await direct.rate(16, 5, fresh=False)
-        results.append(Result(f"runner.rate.live{label}", round(rate), "/s", count, goal="≥ 2000 /s", note=note))
+        results.append(
+            Result(f"runner.rate.live{label}", round(rate), "/s", count, goal="≥ 2000 /s", note=note)
+        )
         rate, count = await direct.rate(16, 5, fresh=True)
-        results.append(Result(f"runner.rate.new{label}", round(rate), "/s", count, goal="≥ 300 /s", note=note))
+        results.append(
+            Result(f"runner.rate.new{label}", round(rate), "/s", count, goal="≥ 300 /s", note=note)
+        )
     finally:
         await runner.stop()
     return results
@@ -132,7 +138,9 @@ async def measure_pool(folder: Path) -> list[Result]:
     try:
         direct = Direct(runner)
         await direct.define()
-        results.append(latency("pool.miss", [await direct.first_of_workflow() for _ in range(12)], "≤ 500 ms"))
+        results.append(
+            latency("pool.miss", [await direct.first_of_workflow() for _ in range(12)], "≤ 500 ms")
+        )
     finally:
         await runner.stop()
     return results
@@ -172,4 +180,11 @@ def idle_memory(runner: Runner, sandbox: str) -> Result:
     for pid in pids:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
-    return Result("sandbox.idle", round(total / 1e6, 1), "MB", len(pids), goal="≤ 25 MB", note="PSS, with a spare session")
+    return Result(
+        "sandbox.idle",
+        round(total / 1e6, 1),
+        "MB",
+        len(pids),
+        goal="≤ 25 MB",
+        note="PSS, with a spare session",
+    )

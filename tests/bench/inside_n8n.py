@@ -30,7 +30,9 @@ JS_MAKE = (
 JS_CHANGE = "for (const item of $input.all()) item.json.n = item.json.n * 2;\nreturn $input.all();"
 PY_ONE = "def one(item: dict) -> dict:\n    return {'n': 2}\n"
 PY_CHANGE = "def change(item: dict) -> dict:\n    item['n'] = item['n'] * 2\n    return item\n"
-PY_MAKE = "def make():\n    return [{{'n': n, 'name': 'item %d' % n, 'price': n * 1.5}} for n in range({count})]\n"
+PY_MAKE = (
+    "def make():\n    return [{{'n': n, 'name': 'item %d' % n, 'price': n * 1.5}} for n in range({count})]\n"
+)
 
 
 @dataclass
@@ -108,7 +110,9 @@ async def measure(folder: Path, cpus: tuple[float, float]) -> list[Result]:
     """Figures with a whole CPU for the sandbox, and those of the default limit beside them."""
     runners = [
         await Runner.start(
-            folder / f"runner-{share:g}", "docker", env={"QFLOW_CPUS": str(share), "QFLOW_LOG_LEVEL": "warning"}
+            folder / f"runner-{share:g}",
+            "docker",
+            env={"QFLOW_CPUS": str(share), "QFLOW_LOG_LEVEL": "warning"},
         )
         for share in cpus
     ]
@@ -169,7 +173,9 @@ async def large(bench: Bench, whole: Mapping[str, str], half: Mapping[str, str])
     await bench.add("make.half", [qflow(PY_MAKE.format(count=100_000), half)])
     made = await bench.in_turns(["1.floor", "make.js", "make.qflow", "make.half"], 8)
     made["make.floor"] = made.pop("1.floor")
-    return compared("n8n.map.100000", mapped, "map", "≤ 0.4") + compared("n8n.make.100000", made, "make", "≤ 1.5")
+    return compared("n8n.map.100000", mapped, "map", "≤ 0.4") + compared(
+        "n8n.make.100000", made, "make", "≤ 1.5"
+    )
 
 
 async def rates(bench: Bench, whole: Mapping[str, str]) -> list[Result]:
@@ -180,18 +186,30 @@ async def rates(bench: Bench, whole: Mapping[str, str]) -> list[Result]:
             values.append(await bench.rate(name, 8, 4))
     floor, js, ours = (statistics.median(values) for values in taken.values())
     return [
-        Result("n8n.rate.8", round(ours, 1), "/s", 3, baseline=round(floor, 1), ratio=round(ours / floor, 3), goal="≥ 0.8"),
+        Result(
+            "n8n.rate.8",
+            round(ours, 1),
+            "/s",
+            3,
+            baseline=round(floor, 1),
+            ratio=round(ours / floor, 3),
+            goal="≥ 0.8",
+        ),
         Result("n8n.js.rate.8", round(js, 1), "/s", 3, baseline=round(floor, 1), ratio=round(js / floor, 3)),
     ]
 
 
 def cost(name: str, times: list[float], floor: float, goal: str = "", note: str = "") -> Result:
     p50, p95 = statistics.median(times) - floor, percentile(times, 0.95) - floor
-    return Result(name, round(p50, 2), "ms", len(times), round(p50, 2), round(p95, 2), round(floor, 2), None, goal, note)
+    return Result(
+        name, round(p50, 2), "ms", len(times), round(p50, 2), round(p95, 2), round(floor, 2), None, goal, note
+    )
 
 
 def compared(name: str, times: dict[str, list[float]], prefix: str, goal: str) -> list[Result]:
-    floor, js, ours, half = (statistics.median(times[f"{prefix}.{each}"]) for each in ("floor", "js", "qflow", "half"))
+    floor, js, ours, half = (
+        statistics.median(times[f"{prefix}.{each}"]) for each in ("floor", "js", "qflow", "half")
+    )
     count = len(times[f"{prefix}.js"])
     return [
         against(name, ours - floor, js - floor, count, goal, "1 CPU; beside it n8n's JavaScript"),

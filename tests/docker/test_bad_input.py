@@ -22,7 +22,12 @@ async def next_run_works(runner: RunnerClient) -> AsyncIterator[None]:
 
 
 async def fails(
-    runner: RunnerClient, code: str, category: str, problem: str, items: list[Any] | None = None, **options: Any
+    runner: RunnerClient,
+    code: str,
+    category: str,
+    problem: str,
+    items: list[Any] | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Run it and hold the answer to its category, its code, and to having sentences."""
     status, reply = await runner.run(code, items, **options)
@@ -43,7 +48,9 @@ async def test_unknown_definition(runner: RunnerClient) -> None:
     assert (404, "definition_unknown") == (status, reply["code"])
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"items": 1}', b'{"items": [1]}', b"\xff\xfe", b'{"args": []}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"items": 1}', b'{"items": [1]}', b"\xff\xfe", b'{"args": []}']
+)
 async def test_bad_body(runner: RunnerClient, body: bytes) -> None:
     """A body that is not JSON of the right shape is refused as such."""
     definition = await runner.define(GOOD)

@@ -33,7 +33,9 @@ async def test_a_run_answers_with_the_guests_items(runner: RunnerClient) -> None
 
     assert 200 == status
     assert [{"a": 1}, {"a": 2}] == [item["json"] for item in reply["items"]]
-    assert {"total_ms", "queue_ms", "sandbox_ms", "bind_ms", "code_ms", "encode_ms", "parse_ms"} == set(reply["timing"])
+    assert {"total_ms", "queue_ms", "sandbox_ms", "bind_ms", "code_ms", "encode_ms", "parse_ms"} == set(
+        reply["timing"]
+    )
     assert ([], [], 0) == (reply["logs"], reply["hints"], reply["errors"])
 
 
@@ -54,7 +56,9 @@ async def test_the_same_content_has_the_same_id(runner: RunnerClient) -> None:
     ],
 )
 @pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic YTpi", "Bearer \u00fc", "Bearer"])
-async def test_without_the_token_nothing_answers(runner: RunnerClient, method: str, path: str, header: str) -> None:
+async def test_without_the_token_nothing_answers(
+    runner: RunnerClient, method: str, path: str, header: str
+) -> None:
     """Every call under /v1, known or not, asks for the token first."""
     status, reply = await runner.call(method, path, headers={"Authorization": header})
 
@@ -165,7 +169,9 @@ async def test_a_guest_that_sends_nonsense_costs_its_run(runner: RunnerClient, b
             return wire.Done(run.run), b"<html>"
         if run.execution == "timing":
             return wire.Done(run.run, timing={"code": float("nan"), "bind": "x"}, logs=[["x"], 7]), b"[]"  # type: ignore[dict-item,list-item]
-        return wire.Failed(run.run, {"category": "boss", "code": "x" * 999, "detail": 5, "item": "1", "traceback": []}), b""
+        return wire.Failed(
+            run.run, {"category": "boss", "code": "x" * 999, "detail": 5, "item": "1", "traceback": []}
+        ), b""
 
     backend.answer = nonsense
     assert (502, "sandbox_lost") == _code(await runner.run(CODE, [{}], execution="payload"))

@@ -1,6 +1,5 @@
 """Settings: one table, and errors that name the variable."""
 
-import os
 import stat
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_the_token_is_made_once_and_kept_secret(tmp_path: Path) -> None:
 
     assert is_new
     assert (token, False) == directory.token()
-    assert 0o600 == stat.S_IMODE(os.stat(tmp_path / "data" / "token").st_mode)
+    assert 0o600 == stat.S_IMODE((tmp_path / "data" / "token").stat().st_mode)
 
 
 def test_two_runners_do_not_share_a_directory(tmp_path: Path) -> None:

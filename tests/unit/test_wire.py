@@ -1,5 +1,9 @@
 """The frames between runner and guest: golden bytes, and what is refused."""
 
+import json
+from pathlib import Path
+from typing import get_args
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -7,46 +11,33 @@ from hypothesis import strategies as st
 
 from qflow_agent import wire
 
-GOLDEN = {
-    "hello": (
-        wire.Hello("session", "tok", 1, "3.12.1", "0.1.0", 7),
-        "0000004c88a174a568656c6c6fa16e00a4726f6c65a773657373696f6ea5746f6b656ea3746f6ba870726f746f636f6c01a6"
-        "707974686f6ea6332e31322e31a56167656e74a5302e312e30a370696407",
-    ),
-    "fork": (wire.Fork("tok"), "0000001583a174a4666f726ba16e00a5746f6b656ea3746f6b"),
-    "kill": (wire.Kill("tok"), "0000001583a174a46b696c6ca16e00a5746f6b656ea3746f6b"),
-    "exited": (
-        wire.Exited("tok", -9, True),
-        "0000002e85a174a6657869746564a16e00a5746f6b656ea3746f6ba6737461747573f7ad6f75745f6f665f6d656d6f7279c3",
-    ),
+MESSAGES: dict[str, tuple[wire.Message, int]] = {
+    "hello": (wire.Hello("session", "tok", 1, "3.12.1", "0.1.0", 7), 0),
+    "fork": (wire.Fork("tok"), 0),
+    "kill": (wire.Kill("tok"), 0),
+    "exited": (wire.Exited("tok", -9, True), 0),
+    "define": (wire.Define("d", "def f(): pass", "f", "auto", "auto", "strict"), 0),
+    "run": (wire.Run(3, "d", "w", "e", "n", 1.5, "stop"), 5),
+    "done": (wire.Done(3, 2, 1, {"code": 0.5}, [["stdout", "hi"]], ["h"]), 2),
+    "failed": (wire.Failed(3, {"code": "x"}), 0),
 }
+"""One of each, with the size of the payload that it announces."""
+
+GOLDEN: dict[str, str] = json.loads((Path(__file__).parent / "golden_frames.json").read_text())
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", MESSAGES)
 def test_golden_bytes(name: str) -> None:
     """A message's bytes stay as they are: a runner and a guest one version apart must understand each other."""
-    message, golden = GOLDEN[name]
+    message, payload = MESSAGES[name]
 
-    assert golden == wire.encode(message).hex()
+    assert GOLDEN[name] == wire.encode(message, payload).hex()
+    assert (message, payload) == wire.decode(bytes.fromhex(GOLDEN[name])[wire.HEADER_SIZE :])
 
 
-def test_golden_run() -> None:
-    """The message of a run announces its payload and does not hold it."""
-    message = wire.Run(1, "abc", "w", "e", "n", 30.0, "stop")
-
-    body = msgpack.unpackb(wire.encode(message, 12)[4:])
-
-    assert {
-        "t": "run",
-        "n": 12,
-        "run": 1,
-        "definition": "abc",
-        "workflow": "w",
-        "execution": "e",
-        "node": "n",
-        "time_limit_s": 30.0,
-        "on_error": "stop",
-    } == body
+def test_every_message_has_golden_bytes() -> None:
+    """A new message cannot be forgotten here."""
+    assert {*GOLDEN} == {*MESSAGES} == {kind.__name__.lower() for kind in get_args(wire.Message)}
 
 
 def test_unknown_fields_are_dropped_and_missing_ones_take_their_default() -> None:

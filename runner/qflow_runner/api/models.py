@@ -34,7 +34,9 @@ class Item(BaseModel):
 
 
 class ReplyItem(Item):
-    pairedItem: int | None = Field(default=None, description="Index of the input item that this one came from")
+    paired_item: int | None = Field(
+        default=None, alias="pairedItem", description="Index of the input item that this one came from"
+    )
     error: dict[str, Any] | None = Field(default=None, description="Why this item failed (on_error=continue)")
 
 

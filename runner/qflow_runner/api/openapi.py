@@ -29,7 +29,7 @@ MEANING = {
 def document() -> dict[str, Any]:
     used: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [(Problem, "validation")]
     for route in ROUTES:
-        used += [(model, "validation") for model in (route.body, route.reply) if model is not None]
+        used.extend((model, "validation") for model in (route.body, route.reply) if model is not None)
     _, definitions = models_json_schema(used, ref_template=TEMPLATE, by_alias=True)
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:

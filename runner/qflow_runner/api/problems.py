@@ -9,7 +9,15 @@ from aiohttp import web
 
 from qflow_runner.api.routes import ROUTES, Handler
 from qflow_runner.api.state import STATE
-from qflow_runner.errors import BodyTooLarge, Internal, MethodNotAllowed, NotFound, QflowError, RequestError, Unauthorized
+from qflow_runner.errors import (
+    BodyTooLarge,
+    Internal,
+    MethodNotAllowed,
+    NotFound,
+    QflowError,
+    RequestError,
+    Unauthorized,
+)
 
 log = structlog.get_logger()
 
@@ -26,7 +34,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem(error)
     except web.HTTPException as error:
         return problem(_from_http(error))
-    except Exception:  # noqa: BLE001 - the last line: the caller gets a problem, the log the traceback
+    except Exception:
         log.exception("request.failed", method=request.method, path=request.path)
         return problem(Internal("The runner made a mistake."))
 

@@ -20,7 +20,9 @@ from qflow_runner.settings import Settings
 log = structlog.get_logger()
 
 
-def build_state(settings: Settings, token: str, identity: str, backend: Backend, pythons: tuple[str, ...]) -> State:
+def build_state(
+    settings: Settings, token: str, identity: str, backend: Backend, pythons: tuple[str, ...]
+) -> State:
     definitions = Definitions(settings, pythons)
     keeper = Keeper(settings, backend, identity)
     sessions = Sessions(settings.session_idle_s, settings.sessions_per_sandbox)

@@ -5,7 +5,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 REGISTRY = CollectorRegistry()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-RUNS = Counter("qflow_runs", "Runs answered, by 'ok' or the category of the failure", ["category"], registry=REGISTRY)
+RUNS = Counter(
+    "qflow_runs", "Runs answered, by 'ok' or the category of the failure", ["category"], registry=REGISTRY
+)
 RUN_SECONDS = Histogram(
     "qflow_run_seconds",
     "Time from the request's body to the answer, of runs that succeeded",

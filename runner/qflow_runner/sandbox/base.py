@@ -25,7 +25,15 @@ PACKAGES = (
     *("libsqlite3-0", "libssl3", "libuuid1", "zlib1g"),
 )
 LEFT_OUT = (
-    *("./dev/*", "./proc/*", "./sys/*", "./tmp/*", "./var/cache/apt/*", "./var/lib/apt/lists/*", "./var/log/*"),
+    *(
+        "./dev/*",
+        "./proc/*",
+        "./sys/*",
+        "./tmp/*",
+        "./var/cache/apt/*",
+        "./var/lib/apt/lists/*",
+        "./var/log/*",
+    ),
     *("./usr/share/doc/*/changelog*", "./usr/share/info/*", "./usr/share/locale/*", "./usr/share/man/*"),
 )
 KEY = hashlib.sha256("\n".join([SUITE, *PACKAGES, *LEFT_OUT]).encode()).hexdigest()[:12]
@@ -33,8 +41,18 @@ DEBIAN = f"qflow-debian:{SUITE}-{KEY}"
 """Not `debian:bookworm-slim`: the public image of that name lacks the libraries that Python needs."""
 
 UNUSED_FOLDERS = frozenset(
-    ("__pycache__", "dist-packages", "ensurepip", "idlelib", "lib2to3", "site-packages", "test", "tests")
-    + ("tkinter", "turtledemo")
+    {
+        "__pycache__",
+        "dist-packages",
+        "ensurepip",
+        "idlelib",
+        "lib2to3",
+        "site-packages",
+        "test",
+        "tests",
+        "tkinter",
+        "turtledemo",
+    }
 )
 UNUSED_FILES = ("*.a", "*.o", "*.pyc", "_tkinter.*", "sitecustomize.py", "turtle.py")
 

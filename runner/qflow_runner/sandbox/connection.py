@@ -5,7 +5,6 @@ arrives and not with what was announced, and the first malformed byte ends the c
 """
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -101,16 +100,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    @property
-    def peer_uid(self) -> int:
-        """The user of the process at the other end, as the kernel has it."""
-        assert self._transport is not None
-        peer = cast("socket.socket", self._transport.get_extra_info("socket"))
-        return int.from_bytes(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[4:8], "little")
-
     def _deliver(self, message: wire.Message, payload: Payload) -> None:
-        assert self._receiver is not None
-        self._receiver.received(message, payload)
+        if self._receiver is not None:
+            self._receiver.received(message, payload)
 
     def _cut_frames(self) -> None:
         start = 0
@@ -126,7 +118,9 @@ class Connection(asyncio.BufferedProtocol):
                 break
             message, payload_size = wire.decode(self._scratch[head:end])
             if payload_size > self._max_payload:
-                raise wire.WireError(f"a payload of {payload_size} bytes is over the limit of {self._max_payload}")
+                raise wire.WireError(
+                    f"a payload of {payload_size} bytes is over the limit of {self._max_payload}"
+                )
             if self._filled - end >= payload_size:
                 start = end + payload_size
                 self._deliver(message, bytes(self._scratch[end:start]))

@@ -80,7 +80,9 @@ class _Dialled(ABC):
 
     async def dial(self, path: str, hello: wire.Hello) -> None:
         loop = asyncio.get_running_loop()
-        _, self.connection = await loop.create_unix_connection(lambda: Connection(MAX_PAYLOAD, lambda _: self), path)
+        _, self.connection = await loop.create_unix_connection(
+            lambda: Connection(MAX_PAYLOAD, lambda _: self), path
+        )
         self.connection.send(hello)
 
     def end(self) -> None:

@@ -12,7 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qflow_agent import wire
-from qflow_runner.errors import GuestProblem, OutOfMemory, RunTimeout, SandboxError, SessionExited, SessionLost
+from qflow_runner.errors import (
+    GuestProblem,
+    OutOfMemory,
+    RunTimeout,
+    SandboxError,
+    SessionExited,
+    SessionLost,
+)
 from qflow_runner.sandbox.connection import Connection, Payload
 
 EXIT_REPORT_S = 1.0
@@ -124,7 +131,9 @@ class Guest:
             session.exited(message)
         forked = self._forking.pop(message.token, None)
         if forked is not None and not forked.done():
-            forked.set_exception(SandboxError(f"A session ended with status {message.status} before it was ready."))
+            forked.set_exception(
+                SandboxError(f"A session ended with status {message.status} before it was ready.")
+            )
 
     def stranger_lost(self, connection: Connection) -> None:
         self._strangers.discard(connection)

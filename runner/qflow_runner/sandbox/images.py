@@ -5,7 +5,7 @@ runner never meets an image of another version of the agent: it is there under i
 """
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -16,7 +16,8 @@ import requests.exceptions
 
 from qflow_runner import __version__
 from qflow_runner.errors import DockerUnavailable, ImageMissing
-from qflow_runner.sandbox import base as bases, vendor
+from qflow_runner.sandbox import base as bases
+from qflow_runner.sandbox import vendor
 from qflow_runner.sandbox.image_files import cache_dir, content_hash, image_files, sandbox_context
 
 END_OF_LIFE = {
@@ -196,7 +197,7 @@ def _agent_hash() -> str:
 
 
 @contextmanager
-def _docker() -> Iterator[docker.DockerClient]:
+def _docker() -> Generator[docker.DockerClient]:
     try:
         client = docker.from_env(timeout=BUILD_DEADLINE_S)
         try:

@@ -50,7 +50,9 @@ class Keeper:
         try:
             await self._backend.open()
         except QflowError as error:
-            log.warning("backend.unavailable", backend=self._backend.name, reason=error.detail, hint=error.hint)
+            log.warning(
+                "backend.unavailable", backend=self._backend.name, reason=error.detail, hint=error.hint
+            )
         self._handle(pools.Tick())
 
     async def close(self) -> None:
@@ -149,7 +151,11 @@ class Keeper:
                 error = Unavailable("The runner is stopping.", hint="Call again when it is back.")
             case "boot_failed":
                 failure = self.last_failure
-                error = type(failure)(failure.detail, hint=failure.hint) if failure else SandboxError(action.detail)
+                error = (
+                    type(failure)(failure.detail, hint=failure.hint)
+                    if failure
+                    else SandboxError(action.detail)
+                )
         waiting.set_exception(error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -160,7 +166,9 @@ class Keeper:
     async def _boot(self, sandbox: str, python: str) -> None:
         settings = self._settings
         began = time.monotonic()
-        guest = Guest(settings.run_dir / sandbox, settings.max_body, lambda reason: self._lost(sandbox, reason))
+        guest = Guest(
+            settings.run_dir / sandbox, settings.max_body, lambda reason: self._lost(sandbox, reason)
+        )
         self.guests[sandbox] = guest
         try:
             async with asyncio.timeout(settings.boot_deadline_s):
@@ -182,7 +190,9 @@ class Keeper:
                 return
             failure = await self._boot_failure(sandbox, error)
             self.last_failure = failure
-            log.warning("sandbox.failed", sandbox=sandbox, python=python, reason=failure.detail, code=failure.code)
+            log.warning(
+                "sandbox.failed", sandbox=sandbox, python=python, reason=failure.detail, code=failure.code
+            )
             metrics.BOOTS.labels(outcome="failed").inc()
             self._handle(pools.SandboxLost(sandbox, failure.detail))
             await self._remove(sandbox)

@@ -54,9 +54,14 @@ class ProcessBackend:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=errors,
                 cwd=home,
-                env={"PATH": os.environ.get("PATH", ""), "TMPDIR": str(home), "HOME": str(home), "LANG": "C.UTF-8"},
+                env={
+                    "PATH": os.environ.get("PATH", ""),
+                    "TMPDIR": str(home),
+                    "HOME": str(home),
+                    "LANG": "C.UTF-8",
+                },
                 start_new_session=True,
-                preexec_fn=lambda: _limit(spec.limits),  # noqa: PLW1509 - sets rlimits only
+                preexec_fn=lambda: _limit(spec.limits),
             )
         finally:
             os.close(errors)

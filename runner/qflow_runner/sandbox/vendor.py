@@ -86,7 +86,9 @@ def _version(interpreter: Path | str) -> str | None:
     return done.stdout.strip() if done is not None and not done.returncode else None
 
 
-def _run(command: list[str], deadline_s: float, cwd: Path | None = None) -> subprocess.CompletedProcess[str] | None:
+def _run(
+    command: list[str], deadline_s: float, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str] | None:
     try:
         return subprocess.run(
             command,

@@ -7,7 +7,7 @@ one was unused the longest, or its run failed in a way that leaves the process i
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
@@ -32,7 +32,7 @@ class Sessions:
         self._guests: dict[str, set[Guest]] = {}
 
     @asynccontextmanager
-    async def lease(self, guest: Guest, execution: str) -> AsyncIterator[GuestSession]:
+    async def lease(self, guest: Guest, execution: str) -> AsyncGenerator[GuestSession]:
         """The execution's session in this sandbox, for one run. Raises SandboxError when none could be started."""
         sandbox = self._held.setdefault(guest, OrderedDict())
         held = sandbox.get(execution)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
-from typing import Dict, List, NamedTuple
+from typing import Callable, Dict, List, NamedTuple
 
 from qflow_agent import __version__, kernel, session, wire
 from qflow_agent.channel import Channel
@@ -168,7 +168,7 @@ def _end_group(leader: int) -> None:
     _signal(os.killpg, leader)
 
 
-def _signal(send, target: int) -> None:  # type: ignore[no-untyped-def]
+def _signal(send: Callable[[int, int], None], target: int) -> None:
     try:
         send(target, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
