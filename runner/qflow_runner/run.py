@@ -26,7 +26,7 @@ from qflow_runner.sessions import Sessions
 
 log = structlog.get_logger()
 
-PHASES = ("parse", "bind", "code", "encode")
+PHASES = ("load", "parse", "bind", "code", "encode")
 
 
 @dataclass(frozen=True)

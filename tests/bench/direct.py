@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import json
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from tests.bench.results import Result, latency
 
 CODE = "def double(item: dict) -> dict:\n    item['n'] = item['n'] * 2\n    return item\n"
 FRESH = itertools.count(1)
+DEFAULT_CPUS = 0.5
 
 
 class Direct:
@@ -85,90 +88,78 @@ class Direct:
                 await asyncio.sleep(0.02)
 
 
-async def measure(folder: Path, cpus: float, label: str = "") -> list[Result]:
-    """Figures of a runner whose sandboxes have so many CPUs."""
-    env = {"QFLOW_CPUS": str(cpus), "QFLOW_LOG_LEVEL": "warning"}
-    results: list[Result] = []
-    runner = await Runner.start(folder, "docker", env=env)
+async def measure_latency(folder: Path, cpus: float, label: str = "") -> list[Result]:
+    """What one caller waits, with sandboxes of so many CPUs."""
     note = f"{cpus:g} CPU"
+    async with started(folder, cpus) as direct:
+        await direct.live(1, 200)
+        return [
+            latency(f"runner.live.1{label}", await direct.live(1, 2000), "≤ 1 ms", note),
+            latency(f"runner.new.1{label}", await direct.new(200, 0.02), "≤ 3 ms, p95 ≤ 8", note),
+            latency(f"runner.new.1.paused{label}", await direct.new(50, 0.1), "", f"{note}, 100 ms pause"),
+            latency(f"runner.live.1000{label}", await direct.live(1000, 200), "≤ 3.5 ms", note),
+            latency(f"runner.live.100000{label}", await direct.live(100_000, 8), "", note),
+        ]
+
+
+async def measure_rate(folder: Path, cpus: float, label: str = "") -> list[Result]:
+    """What 16 callers at once get done, all in one sandbox of so many CPUs."""
+    note = f"{cpus:g} CPU"
+    async with started(folder, cpus) as direct:
+        await direct.live(1, 200)
+        live, live_count = await direct.rate(16, 5, fresh=False)
+        new, new_count = await direct.rate(16, 5, fresh=True)
+    return [
+        Result(f"runner.rate.live{label}", round(live), "/s", live_count, goal="≥ 2000 /s", note=note),
+        Result(f"runner.rate.new{label}", round(new), "/s", new_count, goal="≥ 300 /s", note=note),
+    ]
+
+
+@asynccontextmanager
+async def started(folder: Path, cpus: float, **env: str) -> AsyncGenerator[Direct]:
+    settings = {"QFLOW_CPUS": str(cpus), "QFLOW_LOG_LEVEL": "warning", **env}
+    runner = await Runner.start(folder, "docker", env=settings)
     try:
         direct = Direct(runner)
         await direct.define()
-        await direct.live(1, 200)
-        results.append(latency(f"runner.live.1{label}", await direct.live(1, 2000), "≤ 1 ms", note))
-        results.append(latency(f"runner.new.1{label}", await direct.new(200, 0.02), "≤ 3 ms, p95 ≤ 8", note))
-        results.append(
-            latency(f"runner.new.1.paused{label}", await direct.new(50, 0.1), "", f"{note}, 100 ms pause")
-        )
-        results.append(latency(f"runner.live.1000{label}", await direct.live(1000, 200), "≤ 3.5 ms", note))
-        results.append(latency(f"runner.live.100000{label}", await direct.live(100_000, 8), "", note))
-        rate, count = await direct.rate(16, 5, fresh=False)
-        results.append(
-            Result(f"runner.rate.live{label}", round(rate), "/s", count, goal="≥ 2000 /s", note=note)
-        )
-        rate, count = await direct.rate(16, 5, fresh=True)
-        results.append(
-            Result(f"runner.rate.new{label}", round(rate), "/s", count, goal="≥ 300 /s", note=note)
-        )
+        yield direct
     finally:
         await runner.stop()
-    return results
 
 
 async def measure_pool(folder: Path) -> list[Result]:
-    """What a workflow's first run costs: with a warm sandbox, without one, and with a full pool."""
+    """What a workflow's first run costs: with a warm sandbox, and without one."""
     results: list[Result] = []
-    runner = await Runner.start(folder / "hit", "docker", env={"QFLOW_LOG_LEVEL": "warning"})
-    try:
-        direct = Direct(runner)
-        await direct.define()
+    async with started(folder / "hit", DEFAULT_CPUS) as direct:
         await direct.until_warm(2)
-        results.append(idle_memory(runner, (await runner.sandboxes())[0]["id"]))
-        times = []
+        results.append(idle_memory((await direct.runner.sandboxes())[0]["id"]))
+        times: list[float] = []
         for _ in range(20):
             await direct.until_warm(2)
             await asyncio.sleep(0.2)
             times.append(await direct.first_of_workflow())
         results.append(latency("pool.hit", times, "≤ 15 ms"))
-    finally:
-        await runner.stop()
-    runner = await Runner.start(
-        folder / "miss", "docker", env={"QFLOW_LOG_LEVEL": "warning", "QFLOW_POOL_FLOOR": "0"}
-    )
-    try:
-        direct = Direct(runner)
-        await direct.define()
-        results.append(
-            latency("pool.miss", [await direct.first_of_workflow() for _ in range(12)], "≤ 500 ms")
-        )
-    finally:
-        await runner.stop()
+    async with started(folder / "miss", DEFAULT_CPUS, QFLOW_POOL_FLOOR="0") as direct:
+        times = [await direct.first_of_workflow() for _ in range(12)]
+        results.append(latency("pool.miss", times, "≤ 500 ms"))
     return results
 
 
 async def measure_churn(folder: Path, workflows: int = 200) -> list[Result]:
     """Twice a second another workflow, with a tenth as many sandboxes as workflows."""
-    runner = await Runner.start(
-        folder / "churn", "docker", env={"QFLOW_LOG_LEVEL": "warning", "QFLOW_POOL_CEILING": "20"}
-    )
-    try:
-        direct = Direct(runner)
-        await direct.define()
+    async with started(folder / "churn", DEFAULT_CPUS, QFLOW_POOL_CEILING="20") as direct:
         await direct.until_warm(2)
         start = time.perf_counter()
-        times = []
+        times: list[float] = []
         for number in range(workflows):
             await asyncio.sleep(max(start + number * 0.5 - time.perf_counter(), 0))
             times.append(await direct.first_of_workflow())
-        sandboxes = len(await runner.sandboxes())
-        return [latency("pool.churn", times, "≤ 40 ms", f"{sandboxes} sandboxes at the end")]
-    finally:
-        await runner.stop()
+        sandboxes = len(await direct.runner.sandboxes())
+    return [latency("pool.churn", times, "≤ 40 ms", f"{sandboxes} sandboxes at the end")]
 
 
-def idle_memory(runner: Runner, sandbox: str) -> Result:
+def idle_memory(sandbox: str) -> Result:
     """The proportional memory of a sandbox's processes, as the kernel counts it."""
-    del runner
     client = docker.from_env()
     try:
         top = client.api.top(f"qflow-{sandbox}")

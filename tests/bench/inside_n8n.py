@@ -127,7 +127,7 @@ async def measure(folder: Path, cpus: tuple[float, float]) -> list[Result]:
         results = await one_item(bench, whole, half)
         results += await chain_of_five(bench, whole, half)
         results += await large(bench, whole, half)
-        results += await rates(bench, whole)
+        results += await rates(bench)
         client.close()
     finally:
         await n8n.stop()
@@ -178,8 +178,7 @@ async def large(bench: Bench, whole: Mapping[str, str], half: Mapping[str, str])
     )
 
 
-async def rates(bench: Bench, whole: Mapping[str, str]) -> list[Result]:
-    del whole
+async def rates(bench: Bench) -> list[Result]:
     taken: dict[str, list[float]] = {"1.floor": [], "1.js": [], "1.qflow": []}
     for _ in range(3):
         for name, values in taken.items():

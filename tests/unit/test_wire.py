@@ -13,7 +13,7 @@ from qflow_agent import wire
 
 MESSAGES: dict[str, tuple[wire.Message, int]] = {
     "hello": (wire.Hello("session", "tok", 1, "3.12.1", "0.1.0", 7), 0),
-    "fork": (wire.Fork("tok"), 0),
+    "fork": (wire.Fork("tok", True), 0),
     "kill": (wire.Kill("tok"), 0),
     "exited": (wire.Exited("tok", -9, True), 0),
     "define": (wire.Define("d", "def f(): pass", "f", "auto", "auto", "strict"), 0),

@@ -92,7 +92,7 @@ class Guest:
     def replenish(self) -> None:
         """Fork a spare session ahead. Called when a run has ended, so that no run waits for it."""
         if self._spare is None and not self._forking and not self._over:
-            self._spare = self._fork()
+            self._spare = self._fork(spare=True)
 
     def kill(self, token: str) -> None:
         if self._zygote is not None:
@@ -151,7 +151,7 @@ class Guest:
         self._strangers.add(connection)
         return _Stranger(self, connection)
 
-    def _fork(self) -> "asyncio.Future[GuestSession]":
+    def _fork(self, *, spare: bool = False) -> "asyncio.Future[GuestSession]":
         forked: asyncio.Future[GuestSession] = asyncio.get_running_loop().create_future()
         forked.add_done_callback(_retrieve)
         if self._zygote is None or self._over:
@@ -159,7 +159,7 @@ class Guest:
             return forked
         token = secrets.token_urlsafe(18)
         self._forking[token] = forked
-        self._zygote.send(wire.Fork(token))
+        self._zygote.send(wire.Fork(token, spare))
         return forked
 
     def _lose(self, reason: str) -> None:

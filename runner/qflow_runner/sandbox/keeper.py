@@ -150,12 +150,7 @@ class Keeper:
             case "draining":
                 error = Unavailable("The runner is stopping.", hint="Call again when it is back.")
             case "boot_failed":
-                failure = self.last_failure
-                error = (
-                    type(failure)(failure.detail, hint=failure.hint)
-                    if failure
-                    else SandboxError(action.detail)
-                )
+                error = _again(self.last_failure) if self.last_failure else SandboxError(action.detail)
         waiting.set_exception(error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -189,7 +184,7 @@ class Keeper:
                 await self._clear(sandbox, guest)
                 return
             failure = await self._boot_failure(sandbox, error)
-            self.last_failure = failure
+            self.last_failure = _again(failure)
             log.warning(
                 "sandbox.failed", sandbox=sandbox, python=python, reason=failure.detail, code=failure.code
             )
@@ -253,6 +248,11 @@ class Keeper:
         except QflowError as error:
             log.warning("sandbox.not_removed", sandbox=sandbox, reason=error.detail)
             self._left.add(sandbox)
+
+
+def _again(failure: QflowError) -> QflowError:
+    """The same failure for another caller, without what the first one's traceback holds on to."""
+    return type(failure)(failure.detail, hint=failure.hint)
 
 
 def sandbox_limits(settings: Settings) -> Limits:

@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 from qflow_runner.sandbox.guest import Guest, GuestSession
 
+TIDY_AFTER_S = 0.002
+
 
 class _Held:
     """An execution's place in one sandbox."""
@@ -30,6 +32,7 @@ class Sessions:
         self._per_sandbox = per_sandbox
         self._held: WeakKeyDictionary[Guest, OrderedDict[str, _Held]] = WeakKeyDictionary()
         self._guests: dict[str, set[Guest]] = {}
+        self._untidy: set[Guest] = set()
 
     @asynccontextmanager
     async def lease(self, guest: Guest, execution: str) -> AsyncGenerator[GuestSession]:
@@ -47,15 +50,13 @@ class Sessions:
         try:
             async with held.turn:
                 if held.session is None or held.session.ended:
-                    held.session = None
-                    self._make_room(sandbox, guest)
                     held.session = await guest.take()
                 yield held.session
         finally:
             held.users -= 1
             if not held.users:
                 self._release(guest, execution, held)
-            guest.replenish()
+            self._tidy_soon(guest)
 
     def end(self, execution: str) -> int:
         """The execution is over. Ends its sessions, also one with a run in it, and says how many there were."""
@@ -77,7 +78,8 @@ class Sessions:
 
     def _release(self, guest: Guest, execution: str, held: _Held) -> None:
         if held.session is None or held.session.ended:
-            self._drop(guest, execution)
+            if self._held.get(guest, {}).get(execution) is held:
+                self._drop(guest, execution)
         else:
             loop = asyncio.get_running_loop()
             held.expiry = loop.call_later(self._idle_s, self._expire, guest, execution)
@@ -89,12 +91,21 @@ class Sessions:
                 held.session.end()
             self._drop(guest, execution)
 
-    def _make_room(self, sandbox: OrderedDict[str, _Held], guest: Guest) -> None:
+    def _tidy_soon(self, guest: Guest) -> None:
+        """Forks and exits wait until the reply is out: on a small machine they would compete with it for the CPU."""
+        if guest not in self._untidy:
+            self._untidy.add(guest)
+            asyncio.get_running_loop().call_later(TIDY_AFTER_S, self._tidy, guest)
+
+    def _tidy(self, guest: Guest) -> None:
+        self._untidy.discard(guest)
+        sandbox = self._held.get(guest, OrderedDict[str, _Held]())
         while len(sandbox) > self._per_sandbox:
             oldest = next((name for name, held in sandbox.items() if not held.users), None)
             if oldest is None:
-                return  # all are in use: the sandbox's own limits are what holds them
+                break  # all are in use: the sandbox's own limits are what holds them
             self._expire(guest, oldest)
+        guest.replenish()
 
     def _drop(self, guest: Guest, execution: str) -> None:
         held = self._held.get(guest, OrderedDict[str, _Held]()).pop(execution, None)

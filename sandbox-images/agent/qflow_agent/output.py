@@ -5,10 +5,10 @@ write to the descriptors 1 and 2, which lead to unlinked files, read when the ru
 output is dropped and counted: a flood costs the one who prints it, and neither fails nor blocks the run.
 """
 
+import fcntl
 import io
 import os
 import sys
-import tempfile
 from typing import List, Tuple
 
 LIMIT = 1_000_000
@@ -97,11 +97,8 @@ class _BinaryWriter(io.RawIOBase):
 
 
 def _redirect(target: int, directory: str) -> int:
-    """Point `target` at a new unlinked file, and return a descriptor of our own for it."""
-    descriptor, name = tempfile.mkstemp(dir=directory)
-    os.unlink(name)
-    import fcntl
-
+    """Point `target` at a new file without a name, and return a descriptor of our own for it."""
+    descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
     os.dup2(descriptor, target)
     return descriptor

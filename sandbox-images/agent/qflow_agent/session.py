@@ -1,9 +1,11 @@
 """One workflow execution's process: receives definitions and runs, calls the code, sends back what it returns."""
 
 import gc
+import linecache
 import os
 import signal
 import sys
+import time
 from typing import Dict, List, Tuple
 
 from qflow_agent import __version__, wire
@@ -13,16 +15,19 @@ from qflow_agent.definition import Loaded, load
 from qflow_agent.output import Output
 from qflow_agent.problem import Problem, TimeLimit
 
+WARM = wire.Define("warm", "def warm(item: dict) -> dict:\n    return item\n", "", "auto", "auto", "strict")
 
-def serve(path: str, token: str, home: str) -> None:
+
+def serve(path: str, token: str, home: str, *, spare: bool) -> None:
     """Dial in and answer runs until the runner closes the connection."""
     os.environ.update(HOME=home, TMPDIR=home)
     os.chdir(home)
-    _null_stdin()
     channel = Channel(path)
     session = _Session(channel, Output(home))
     signal.signal(signal.SIGALRM, _raise_time_limit)
     gc.enable()
+    if spare:
+        warm()
     channel.send(wire.Hello("session", token, wire.PROTOCOL, "", __version__, os.getpid()))
     while True:
         received = channel.receive()
@@ -33,6 +38,14 @@ def serve(path: str, token: str, home: str) -> None:
             session.define(message)
         elif isinstance(message, wire.Run):
             session.run(message, payload)
+
+
+def warm() -> None:
+    """Run a definition of our own, so that a person's first run meets neither lazy set-up nor a fork's page faults."""
+    loaded = load(WARM)
+    call(loaded, bytearray(b'{"items":[{"json":{"n":1}}]}'), "", "stop")
+    sys.modules.pop(loaded.module.__name__, None)
+    linecache.cache.pop(loaded.filename, None)
 
 
 class _Session:
@@ -60,11 +73,15 @@ class _Session:
         own = os.getpid()
         signal.setitimer(signal.ITIMER_REAL, message.time_limit_s)
         try:
+            began = time.perf_counter()
             loaded = self._loaded.get(message.definition)
             if loaded is None:
                 loaded = load(self._defined[message.definition])
                 self._loaded[message.definition] = loaded
-            return call(loaded, payload, message.node, message.on_error)
+            load_ms = (time.perf_counter() - began) * 1000
+            outcome = call(loaded, payload, message.node, message.on_error)
+            outcome.timing["load"] = load_ms
+            return outcome
         except TimeLimit as error:
             # Raised outside the user's frames: while a large result was being encoded, say.
             raise Problem("time_limit", "The run took longer than its limit.") from error
@@ -76,10 +93,3 @@ class _Session:
 
 def _raise_time_limit(_number: int, _frame: object) -> None:
     raise TimeLimit
-
-
-def _null_stdin() -> None:
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    sys.stdin = open(0, closefd=False)

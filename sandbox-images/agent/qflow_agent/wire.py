@@ -44,9 +44,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class Fork:
-    """Runner to zygote: fork a session, which dials in with `token`."""
+    """Runner to zygote: fork a session, which dials in with `token`. A `spare` one has time to warm up first."""
 
     token: str
+    spare: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ orphan, so whatever a session leaves behind is found and ended with it.
 import gc
 import os
 import select
-import shutil
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from typing import Callable, Dict, List, NamedTuple
@@ -39,7 +37,9 @@ class _Zygote:
         self._path = path
         self._score = score
         self._children: Dict[int, Child] = {}
-        self._wanted: List[str] = []
+        self._wanted: List[wire.Fork] = []
+        self._homes = os.environ.get("TMPDIR", "/tmp")
+        self._forks = 0
         self._oom_kills = kernel.oom_kills()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -52,6 +52,8 @@ class _Zygote:
         self._control.send(wire.Hello("zygote", token, wire.PROTOCOL, python, __version__, os.getpid()))
 
     def serve(self) -> None:
+        _null_stdin()
+        session.warm()
         gc.collect()
         gc.freeze()
         while True:
@@ -64,7 +66,7 @@ class _Zygote:
                     break
                 message = received[0]
                 if isinstance(message, wire.Fork):
-                    self._wanted.append(message.token)
+                    self._wanted.append(message)
                 elif isinstance(message, wire.Kill):
                     self._kill(message.token)
             self._fork_wanted()
@@ -81,8 +83,10 @@ class _Zygote:
                 return
             del self._wanted[0]
 
-    def _fork(self, token: str) -> None:
-        home = tempfile.mkdtemp(prefix="session-")
+    def _fork(self, wanted: wire.Fork) -> None:
+        self._forks += 1
+        home = os.path.join(self._homes, "session-%d" % self._forks)
+        os.mkdir(home, 0o700)
         self._score.session()
         try:
             pid = os.fork()
@@ -92,7 +96,7 @@ class _Zygote:
             raise
         if pid:
             self._score.own()
-            self._children[pid] = Child(token, home)
+            self._children[pid] = Child(wanted.token, home)
             return
         status = 1
         try:
@@ -105,7 +109,7 @@ class _Zygote:
             self._control.close()
             self._children.clear()
             os.setsid()
-            session.serve(self._path, token, home)
+            session.serve(self._path, wanted.token, home, spare=wanted.spare)
             status = 0
         except BaseException:
             traceback.print_exc()  # to the container's log: a session that cannot start has no other voice
@@ -145,7 +149,7 @@ class _Zygote:
         out_of_memory = status == -signal.SIGKILL and kills is not None and kills != self._oom_kills
         self._oom_kills = kills
         self._control.send(wire.Exited(child.token, status, out_of_memory))
-        shutil.rmtree(child.home, ignore_errors=True)
+        _remove(child.home)
 
     def _end_orphans(self) -> None:
         """A session's own processes are in its group; one that left it becomes ours when its parent dies."""
@@ -162,6 +166,23 @@ class _Zygote:
                     os.waitpid(pid, 0)
                 except ChildProcessError:
                     continue
+
+
+def _null_stdin() -> None:
+    """Sessions inherit an input that is at its end."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdin = open(0, closefd=False)
+
+
+def _remove(home: str) -> None:
+    try:
+        os.rmdir(home)  # most are empty, and this is ten times quicker than to look
+    except OSError:
+        import shutil  # with its compression libraries it would make every fork dearer
+
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _end_group(leader: int) -> None:
