@@ -81,7 +81,7 @@ class Editor:
     async def listen(self) -> None:
         """Click "Execute workflow" of a workflow with a webhook; returns when the test webhook is there."""
         async with self.page.expect_response(lambda response: response.url.endswith("/run")) as answered:
-            await self.page.locator('[data-test-id^="execute-workflow-button"]').first.click()
+            await self.page.locator('[data-test-id="execute-workflow-button"]').click()
         await (await answered.value).finished()
 
     def succeeded(self, name: str) -> Locator:

@@ -32,9 +32,15 @@ class Execution:
         return self.data["resultData"]["runData"].get(node, [])
 
     def output(self, node: str, index: int = 0) -> list[dict[str, Any]]:
-        """The items of a node's last run, at one of its outputs."""
+        """The items of a node's last run, at one of its outputs; n8n's two ways to write a pairing are made one."""
         outputs = self.runs(node)[-1]["data"]["main"]
-        return (outputs[index] or []) if index < len(outputs) else []
+        items = (outputs[index] or []) if index < len(outputs) else []
+        return [
+            {**item, "pairedItem": {"item": item["pairedItem"]}}
+            if isinstance(item.get("pairedItem"), int)
+            else item
+            for item in items
+        ]
 
     def values(self, node: str, index: int = 0) -> list[dict[str, Any]]:
         """The JSON of those items."""

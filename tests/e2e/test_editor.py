@@ -25,7 +25,7 @@ def _pictures() -> Path:
 async def test_a_person_runs_the_quickstart_and_then_one_step_of_it(
     parts: Parts, api: N8nApi, editor: Editor, pictures: Path
 ) -> None:
-    """The workflow runs from the canvas, and "Execute step" in the open node shows the new output."""
+    """The workflow runs from the canvas, and "Execute step" in the open node shows what it returned and printed."""
     workflow = await parts.save(with_new_hooks(example("quickstart")))
     await editor.open_workflow(workflow["id"])
     await editor.listen()
@@ -40,5 +40,6 @@ async def test_a_person_runs_the_quickstart_and_then_one_step_of_it(
     await editor.execute_step()
 
     await editor.output.get_by_text("250 x punched cards").first.wait_for()
+    await editor.output.get_by_text("Ada Lovelace buys 250 of punched cards").first.wait_for()
     await editor.screenshot(pictures / "node.png")
     await editor.close_node()
