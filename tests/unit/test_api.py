@@ -33,9 +33,16 @@ async def test_a_run_answers_with_the_guests_items(runner: RunnerClient) -> None
 
     assert 200 == status
     assert [{"a": 1}, {"a": 2}] == [item["json"] for item in reply["items"]]
-    assert {"total_ms", "queue_ms", "sandbox_ms", "load_ms", "bind_ms", "code_ms", "encode_ms", "parse_ms"} == set(
-        reply["timing"]
-    )
+    assert {
+        "total_ms",
+        "queue_ms",
+        "sandbox_ms",
+        "load_ms",
+        "bind_ms",
+        "code_ms",
+        "encode_ms",
+        "parse_ms",
+    } == set(reply["timing"])
     assert ([], [], 0) == (reply["logs"], reply["hints"], reply["errors"])
 
 

@@ -90,7 +90,7 @@ def _own_annotations(cls: type) -> Dict[str, Any]:
         import annotationlib
 
         return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
-    return cls.__dict__.get("__annotations__", {})
+    return cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - Python 3.8 has nothing else
 
 
 def _unwrap(annotation: Any) -> Any:

@@ -26,10 +26,10 @@ class Binder:
         names = [parameter.name for parameter in signature.parameters]
         self._extra = mapped.difference(names)
         if self._extra and not signature.takes_extra:
-            raise _unknown(sorted(self._extra)[0], names, name)
+            raise _unknown(min(self._extra), names, name)
         free = [parameter for parameter in signature.parameters if parameter.name not in mapped]
         self._first: Optional[Parameter] = free[0] if free else None
-        self.takes_many = self._first.many if self._first else not mapped
+        self.takes_many = self._first is not None and self._first.many
         """Whether one call takes all items, unless the node says otherwise."""
         self.takes_item_as_is = _takes_item_as_is(signature.parameters, mapped)
         """Whether the item's JSON, positional and alone, is all that a call takes."""
@@ -194,6 +194,7 @@ def _unknown(unknown: str, names: List[str], function: str) -> Problem:
     return Problem(
         "argument_unknown",
         "The function '%s' has no parameter '%s'." % (function, unknown),
-        hint="%sIt %s." % (nearest(unknown, names), "takes " + listed(names) if names else "takes no parameters"),
+        hint="%sIt %s."
+        % (nearest(unknown, names), "takes " + listed(names) if names else "takes no parameters"),
         parameter=unknown,
     )

@@ -28,7 +28,9 @@ def parse(buffer: codec.Buffer) -> Body:
     if type(args) is not list or not _all_dicts(args):
         raise _invalid('"args" is not a list of objects.')
     if len(args) not in (0, 1, len(items)):
-        raise _invalid('"args" has %d entries for %d items: send one for all, or one for each.' % (len(args), len(items)))
+        raise _invalid(
+            '"args" has %d entries for %d items: send one for all, or one for each.' % (len(args), len(items))
+        )
     try:
         jsons = [item["json"] for item in items]
     except (KeyError, TypeError, IndexError):
@@ -45,5 +47,8 @@ def _all_dicts(values: List[Any]) -> bool:
 
 def _invalid(detail: str, item: "int | None" = None) -> Problem:
     return Problem(
-        "body_invalid", detail, hint='Send JSON of the form {"items": [{"json": {…}}, …], "args": [{…}]}.', item=item
+        "body_invalid",
+        detail,
+        hint='Send JSON of the form {"items": [{"json": {…}}, …], "args": [{…}]}.',
+        item=item,
     )

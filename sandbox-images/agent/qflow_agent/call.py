@@ -77,7 +77,9 @@ class _Run:
             _finish(calls)
         hints = self._writer.hints()
         if at_once and len(self._args) > 1 and any(entry != self._args[0] for entry in self._args):
-            hints.append("The mapped values differ between items; one call for all items gets those of the first.")
+            hints.append(
+                "The mapped values differ between items; one call for all items gets those of the first."
+            )
         code = self._writer.code_seconds * 1000
         self.timing["code"] += code
         self.timing["encode"] -= code

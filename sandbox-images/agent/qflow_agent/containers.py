@@ -1,7 +1,7 @@
 """Kinds of lists, tuples, sets, dicts and tables."""
 
 import collections
-import collections.abc as abc
+from collections import abc
 from typing import Any, Callable, List, Optional, Tuple
 
 from qflow_agent.kinds import ANY, Kind, Mismatch, unchanged
@@ -15,12 +15,16 @@ _LIST = frozenset({list})
 _DICT = frozenset({dict})
 
 
-def container(cls: Any, arguments: Tuple[Any, ...], expected: str, kind: Callable[[Any], Kind]) -> Optional[Kind]:
+def container(
+    cls: Any, arguments: Tuple[Any, ...], expected: str, kind: Callable[[Any], Kind]
+) -> Optional[Kind]:
     """The kind of a generic container, or None; `kind` makes the kinds of its arguments."""
     if cls in _DICTS or cls in (collections.OrderedDict, collections.defaultdict):
         return _dict(cls, [kind(argument) for argument in arguments[:2]], expected)
     if cls is tuple and arguments and arguments[-1] is not Ellipsis:
-        return _fixed_tuple([] if arguments == ((),) else [kind(argument) for argument in arguments], expected)
+        return _fixed_tuple(
+            [] if arguments == ((),) else [kind(argument) for argument in arguments], expected
+        )
     element = kind(arguments[0]) if arguments else ANY
     if cls in _LISTS:
         return _many(element, expected, unchanged)

@@ -14,7 +14,9 @@ from qflow_agent.tracebacks import PREFIX, headline, syntax_lines
 class Loaded:
     """A definition whose code has run. `cache` holds what binding and calling derive from it once."""
 
-    def __init__(self, define: wire.Define, filename: str, module: ModuleType, name: str, function: Any) -> None:
+    def __init__(
+        self, define: wire.Define, filename: str, module: ModuleType, name: str, function: Any
+    ) -> None:
         self.mode = define.mode
         self.validation = define.validation
         self.filename = filename

@@ -115,7 +115,9 @@ def described(value: Any) -> str:
         return "a list of %d" % len(value)
     if isinstance(value, dict):
         names = ", ".join(list(map(str, value))[:5])
-        return "an object with %s%s" % (names, ", …" if len(value) > 5 else "") if value else "an empty object"
+        return (
+            "an object with %s%s" % (names, ", …" if len(value) > 5 else "") if value else "an empty object"
+        )
     return "a value of type %s" % type(value).__name__
 
 
@@ -129,4 +131,4 @@ def path_text(path: List[Step]) -> str:
             text += "." + step
         else:
             text += '["%s"]' % step
-    return text[1:] if text.startswith(".") else text
+    return text.removeprefix(".")

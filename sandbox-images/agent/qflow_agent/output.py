@@ -9,7 +9,7 @@ import fcntl
 import io
 import os
 import sys
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 LIMIT = 1_000_000
 """Characters of one run's output that are kept."""
@@ -49,7 +49,9 @@ class Output:
                 logs.append([stream, text])
         hints = []
         if self._dropped:
-            hints.append("The code printed %d characters more than the %d that are kept." % (self._dropped, LIMIT))
+            hints.append(
+                "The code printed %d characters more than the %d that are kept." % (self._dropped, LIMIT)
+            )
         self._parts, self._kept, self._dropped = [], 0, 0
         return [[entry[0], "".join(entry[1:])] for entry in logs], hints
 
@@ -84,7 +86,7 @@ class _BinaryWriter(io.RawIOBase):
     def __init__(self, text: _Writer) -> None:
         self._text = text
 
-    def write(self, data) -> int:  # type: ignore[no-untyped-def,override]
+    def write(self, data: Any) -> int:
         data = bytes(data)
         self._text.write(data.decode("utf-8", "replace"))
         return len(data)

@@ -53,7 +53,9 @@ class Plain:
         if cls is float:
             return self._float(value)
         if id(value) in self._above:
-            raise refusal(self._path, cls, "contains itself", "Return a copy without the reference back to it.")
+            raise refusal(
+                self._path, cls, "contains itself", "Return a copy without the reference back to it."
+            )
         if len(self._above) >= MAX_DEPTH:
             raise refusal(self._path, cls, "is nested too deeply", "Return a flatter structure.")
         self._above.add(id(value))
@@ -81,7 +83,9 @@ class Plain:
         try:
             return str(value)
         except ValueError as error:
-            raise refusal(self._path, int, "is too large to be written (%s)" % error, "Return a string.") from None
+            raise refusal(
+                self._path, int, "is too large to be written (%s)" % error, "Return a string."
+            ) from None
 
     def _float(self, value: float) -> Any:
         if value == value and value not in (_INFINITY, -_INFINITY):  # noqa: PLR0124 - NaN differs from itself
@@ -118,7 +122,10 @@ class Plain:
                 break
             simple = self._simpler(simple)
         raise refusal(
-            self._path, type(key), "is the key of a dict", "Make the key a string: n8n's objects have no other keys."
+            self._path,
+            type(key),
+            "is the key of a dict",
+            "Make the key a string: n8n's objects have no other keys.",
         )
 
 

@@ -3,7 +3,6 @@
 from typing import Any, Dict, Optional
 
 CODES: Dict[str, str] = {
-    # code: category
     "body_invalid": "type",  # the request is not {"items": […], "args": […]}
     "code_syntax": "user_code",  # the code does not compile
     "code_raised": "user_code",  # an exception left the code

@@ -37,7 +37,9 @@ def record(cls: type, expected: str, make: MakeKind) -> Optional[Kind]:
 
     def read() -> List[Field]:
         hints = class_hints(cls)
-        return [Field(name, argument, need, make(*hints.get(name, (Any, {})))) for name, argument, need in rows]
+        return [
+            Field(name, argument, need, make(*hints.get(name, (Any, {})))) for name, argument, need in rows
+        ]
 
     def build(value: Dict[str, Any], fields: List[Field]) -> Any:
         return _construct(cls, expected, value, _arguments(value, fields))
@@ -68,7 +70,9 @@ def _arguments(value: Dict[str, Any], fields: List[Field]) -> Dict[str, Any]:
                 raise error.at(field.name) from None
         elif field.required:
             has = "has %s" % listed(list(value)) if value else "is empty"
-            raise Mismatch(field.kind.expected, value, "the field is missing (the object %s)" % has).at(field.name)
+            raise Mismatch(field.kind.expected, value, "the field is missing (the object %s)" % has).at(
+                field.name
+            )
     return arguments
 
 
@@ -107,7 +111,9 @@ def _named_tuple(cls: Any, expected: str, make: MakeKind) -> Kind:
 
     def read() -> List[Field]:
         hints = class_hints(cls)
-        return [Field(name, name, name not in defaults, make(*hints.get(name, (Any, {})))) for name in cls._fields]
+        return [
+            Field(name, name, name not in defaults, make(*hints.get(name, (Any, {})))) for name in cls._fields
+        ]
 
     def build(value: Dict[str, Any], fields: List[Field]) -> Any:
         return _construct(cls, expected, value, _arguments(value, fields))

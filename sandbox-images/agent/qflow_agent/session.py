@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 import time
-from typing import Dict, List, Tuple
+from typing import Dict
 
 from qflow_agent import __version__, wire
 from qflow_agent.call import Outcome, call
 from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
+from qflow_agent.failures import time_limit
 from qflow_agent.output import Output
 from qflow_agent.problem import Problem, TimeLimit
 
@@ -66,7 +67,9 @@ class _Session:
             self._channel.send(wire.Failed(message.run, problem.document(), {}, logs, hints))
             return
         logs, hints = self._output.take()
-        done = wire.Done(message.run, outcome.items, outcome.errors, outcome.timing, logs, outcome.hints + hints)
+        done = wire.Done(
+            message.run, outcome.items, outcome.errors, outcome.timing, logs, outcome.hints + hints
+        )
         self._channel.send(done, [outcome.payload])
 
     def _call(self, message: wire.Run, payload: bytearray) -> Outcome:
@@ -76,7 +79,7 @@ class _Session:
             began = time.perf_counter()
             loaded = self._loaded.get(message.definition)
             if loaded is None:
-                loaded = load(self._defined[message.definition])
+                loaded = load(self._defined[message.definition], message.node)
                 self._loaded[message.definition] = loaded
             load_ms = (time.perf_counter() - began) * 1000
             outcome = call(loaded, payload, message.node, message.on_error)
@@ -84,11 +87,13 @@ class _Session:
             return outcome
         except TimeLimit as error:
             # Raised outside the user's frames: while a large result was being encoded, say.
-            raise Problem("time_limit", "The run took longer than its limit.") from error
+            raise time_limit() from error
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             if os.getpid() != own:
-                os._exit(0)  # a process that the code forked, and that came back from the call: it has no say here
+                os._exit(
+                    0
+                )  # a process that the code forked, and that came back from the call: it has no say here
 
 
 def _raise_time_limit(_number: int, _frame: object) -> None:

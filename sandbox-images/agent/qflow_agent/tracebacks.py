@@ -5,6 +5,7 @@ person's own and may lie or fail when they are asked anything, so they are read 
 descriptors and every call of theirs is guarded.
 """
 
+import itertools
 import linecache
 import os
 import sys
@@ -68,7 +69,11 @@ def format_error(error: BaseException, labels: Labels) -> str:
     text = "\n".join(_chain(error, labels, set(), 0))
     if len(text) <= TEXT_LIMIT:
         return text
-    return "%s\n[… %d characters …]\n%s" % (text[: TEXT_LIMIT // 2], len(text) - TEXT_LIMIT, text[-TEXT_LIMIT // 2 :])
+    return "%s\n[… %d characters …]\n%s" % (
+        text[: TEXT_LIMIT // 2],
+        len(text) - TEXT_LIMIT,
+        text[-TEXT_LIMIT // 2 :],
+    )
 
 
 def frames_of(error: BaseException) -> List[Frame]:
@@ -115,7 +120,11 @@ def _group(error: BaseException) -> List[BaseException]:
     """The members of an exception group, built in from Python 3.11 and a backport before."""
     try:
         members = error.exceptions  # type: ignore[attr-defined]
-        return [member for member in members if isinstance(member, BaseException)] if type(members) is tuple else []
+        return (
+            [member for member in members if isinstance(member, BaseException)]
+            if type(members) is tuple
+            else []
+        )
     except Exception:
         return []  # most exceptions have none, and a property may raise what it likes
 
@@ -203,11 +212,10 @@ def _carets(frame: Frame, source: str, indent: int) -> List[str]:
     """Marks the expression that failed, where Python knows it (3.11) and it is not the whole line."""
     if not hasattr(frame.code, "co_positions") or frame.instruction < 0:
         return []
-    for index, (line, end_line, start, end) in enumerate(frame.code.co_positions()):
-        if index == frame.instruction // 2:
-            break
-    else:
+    place = next(itertools.islice(frame.code.co_positions(), frame.instruction // 2, None), None)
+    if place is None:
         return []
+    line, end_line, start, end = place
     if line != frame.line or end_line != line or start is None or end is None:
         return []
     raw = source.encode()

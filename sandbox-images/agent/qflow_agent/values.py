@@ -4,10 +4,10 @@ Classes of packages are known by their names or by what they offer, so that no p
 kept by class. A step may lead to an object that needs another step.
 """
 
-import collections.abc as abc
 import datetime
 import enum
 import os
+from collections import abc
 from typing import Any, Callable, Dict, Optional
 
 _MICROSECONDS = {"M": "datetime64[us]", "m": "timedelta64[us]"}
@@ -69,7 +69,9 @@ def _basic(cls: Any) -> Optional[Callable[[Any], Any]]:
     if issubclass(cls, datetime.timedelta):
         return lambda value: value.total_seconds()
     if issubclass(cls, (bytes, bytearray, memoryview)):
-        return _refuse("Decode it to text, for example with value.decode() or base64.b64encode(value).decode().")
+        return _refuse(
+            "Decode it to text, for example with value.decode() or base64.b64encode(value).decode()."
+        )
     if issubclass(cls, complex):
         return _refuse("Return its real and imaginary parts as two numbers.")
     if issubclass(cls, (abc.Coroutine, abc.Awaitable)):

@@ -1,0 +1,40 @@
+"""Runs cases with the agent, in whatever Python starts it: JSON in by stdin, JSON out by stdout. Python 3.8."""
+
+import json
+import sys
+
+
+def main():
+    sys.path[:0] = sys.argv[1:]
+    from qflow_agent import codec, wire
+    from qflow_agent.call import call
+    from qflow_agent.definition import load
+    from qflow_agent.problem import Problem
+
+    answers = []
+    for number, case in enumerate(json.load(sys.stdin)):
+        options = case.get("options", {})
+        define = wire.Define(
+            "case{}".format(number),
+            case["code"],
+            options.get("function", ""),
+            options.get("mode", "auto"),
+            "auto",
+            options.get("validation", "strict"),
+        )
+        body = {"items": [{"json": item} for item in case.get("items", [{}])], "args": case.get("args", [])}
+        try:
+            loaded = load(define, "My node")
+            outcome = call(
+                loaded, bytearray(json.dumps(body).encode()), "My node", options.get("on_error", "stop")
+            )
+        except Problem as problem:
+            answers.append({"problem": problem.document()})
+        else:
+            answers.append(
+                {"items": json.loads(outcome.payload), "hints": outcome.hints, "errors": outcome.errors}
+            )
+    json.dump({"fast": codec.FAST, "answers": answers}, sys.stdout)
+
+
+main()
