@@ -131,4 +131,4 @@ def path_text(path: List[Step]) -> str:
             text += "." + step
         else:
             text += '["%s"]' % step
-    return text.removeprefix(".")
+    return text[1:] if text.startswith(".") else text
