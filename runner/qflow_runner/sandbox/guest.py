@@ -146,6 +146,8 @@ class Guest:
         return self._zygote is not None
 
     def _opened(self, connection: Connection) -> "_Stranger":
+        if self._over:
+            connection.abort()  # it was on its way while the listener closed
         if len(self._strangers) >= 64:
             next(iter(self._strangers)).abort()
         self._strangers.add(connection)
