@@ -19,7 +19,7 @@ from qflow_runner.definitions import Definition, Definitions
 from qflow_runner.errors import QflowError, SandboxError
 from qflow_runner.observe import metrics
 from qflow_runner.sandbox.connection import Payload
-from qflow_runner.sandbox.guest import checked_hints, checked_logs
+from qflow_runner.sandbox.guest_session import checked_hints, checked_logs
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.pool import Key
 from qflow_runner.sessions import Sessions

@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
-from qflow_runner.sandbox.guest import Guest, GuestSession
+from qflow_runner.sandbox.guest import Guest
+from qflow_runner.sandbox.guest_session import GuestSession
 
 TIDY_AFTER_S = 0.002
 

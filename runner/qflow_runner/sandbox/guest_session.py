@@ -1,0 +1,154 @@
+"""One session as the runner sees it: sends it runs, waits for their answers, and says how it ended.
+
+What a session sends is hostile, so everything in it that people will read is checked here.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from qflow_agent import wire
+from qflow_runner.errors import (
+    GuestProblem,
+    OutOfMemory,
+    RunTimeout,
+    SandboxError,
+    SessionExited,
+    SessionLost,
+)
+from qflow_runner.sandbox.connection import Connection, Payload
+
+EXIT_REPORT_S = 1.0
+"""How long the zygote may take to say how a session ended, once its connection is gone."""
+
+GRACE_S = 1.0
+"""The time limit is raised inside the code first; this much later the session is killed."""
+
+Answer = tuple[wire.Done, Payload]
+
+
+class GuestSession:
+    """One forked process. It runs one thing at a time; its caller sees to that."""
+
+    def __init__(self, connection: Connection, token: str, kill: Callable[[str], None]) -> None:
+        self.token = token
+        self.ended = False
+        self._kill = kill
+        self._connection = connection
+        self._defined: set[str] = set()
+        self._run = 0
+        self._answer: asyncio.Future[Answer] | None = None
+        self._gone: SessionLost | SandboxError | None = None
+        self._timed_out = False
+
+    async def run(self, define: wire.Define, run: wire.Run, payload: Payload) -> Answer:
+        """Send one run and wait for its answer. Cancelling this kills the session, and the user's code with it.
+
+        Raises GuestProblem for what the code did, RunTimeout, SessionLost or SandboxError.
+        """
+        if self._gone is not None:
+            raise self._gone
+        loop = asyncio.get_running_loop()
+        self._run = run.run
+        self._answer = answer = loop.create_future()
+        if define.definition not in self._defined:
+            self._defined.add(define.definition)
+            self._connection.send(define)
+        self._connection.send(run, payload)
+        hard_limit = loop.call_later(run.time_limit_s + GRACE_S, self._stop_late, run.time_limit_s)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self.end()
+            raise
+        except GuestProblem as problem:
+            if problem.category == "timeout":
+                # Stopped half way, with threads or children that may run on: nothing here can be trusted.
+                self.end()
+            raise
+        finally:
+            hard_limit.cancel()
+            self._answer = None
+
+    def end(self) -> None:
+        """Kill the process and all that it started."""
+        self.ended = True
+        self._kill(self.token)
+
+    def _stop_late(self, limit: float) -> None:
+        self._fail(RunTimeout(f"The code was still running after its limit of {limit:g} s, and was stopped."))
+        self.end()
+
+    # what arrives
+
+    def received(self, message: wire.Message, payload: Payload) -> None:
+        if not isinstance(message, wire.Done | wire.Failed) or message.run != self._run:
+            raise wire.WireError("a session sends nothing but the answer to its run")
+        if self._answer is None or self._answer.done():
+            return
+        if isinstance(message, wire.Done):
+            self._answer.set_result((message, payload))
+        else:
+            self._answer.set_exception(guest_problem(message))
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone; the zygote's word on how the process ended follows, or the sandbox is lost too."""
+        self.ended = True
+        if error is not None:
+            self._fail(SessionLost(f"The session was stopped: {error}."))
+            self._kill(self.token)
+        elif self._gone is None:
+            unexplained = SessionLost("The session's connection closed under the run.")
+            loop = asyncio.get_running_loop()
+            loop.call_later(EXIT_REPORT_S, self._fail, unexplained)
+            self._kill(self.token)
+
+    def exited(self, message: wire.Exited) -> None:
+        self.ended = True
+        self._fail(_explain(message))
+        self._connection.abort()
+
+    def sandbox_lost(self, error: SandboxError) -> None:
+        self.ended = True
+        self._fail(error)
+        self._connection.abort()
+
+    def _fail(self, error: "RunTimeout | SessionLost | SandboxError") -> None:
+        if self._gone is None and not isinstance(error, RunTimeout):
+            self._gone = error
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+
+def guest_problem(message: wire.Failed) -> GuestProblem:
+    problem = GuestProblem(message.problem)
+    problem.members["logs"] = checked_logs(message.logs)
+    problem.members["hints"] = checked_hints(message.hints)
+    return problem
+
+
+def checked_logs(logs: list[list[str]]) -> list[dict[str, str]]:
+    """Captured output as the API shows it; whatever does not look like output is left out."""
+    return [
+        {"stream": entry[0], "text": _printable(entry[1])}
+        for entry in logs
+        if isinstance(entry, list)  # pyright: ignore[reportUnnecessaryIsInstance] - a guest sent it
+        and len(entry) == 2
+        and entry[0] in {"stdout", "stderr"}
+        and isinstance(entry[1], str)  # pyright: ignore[reportUnnecessaryIsInstance]
+    ]
+
+
+def checked_hints(hints: list[str]) -> list[str]:
+    return [_printable(hint)[:2_000] for hint in hints[:20] if isinstance(hint, str)]  # pyright: ignore[reportUnnecessaryIsInstance]
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _explain(message: wire.Exited) -> SessionLost:
+    if message.out_of_memory:
+        return OutOfMemory("The code used more memory than its sandbox has, and was stopped.")
+    if message.status < 0:
+        return SessionLost(f"The session's process was ended by signal {-message.status}.")
+    return SessionExited(f"The code ended its process with exit status {message.status}.")
