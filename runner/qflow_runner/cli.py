@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from qflow_runner import __version__
 from qflow_runner.errors import QflowError
@@ -50,16 +51,14 @@ def serve(
 @app.command("settings")
 def show_settings() -> None:
     """Every setting with its default, unit and meaning."""
-    table = Table("Variable", "Default", "Unit", "What it is for")
+    table = Table(
+        Column("Variable", no_wrap=True), "Default", "Unit", Column("What it is for", ratio=1), box=SIMPLE
+    )
     for name, field in Settings.model_fields.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         default = field.get_default(call_default_factory=True, validated_data={})
-        table.add_row(
-            f"QFLOW_{name.upper()}",
-            "" if default is None else str(default),
-            str(extra["unit"]),
-            field.description,
-        )
+        text = f"{field.description} ({extra['unit']})"
+        table.add_row(f"QFLOW_{name.upper()}", "" if default is None else str(default), text)
     Console().print(table)
 
 
@@ -102,7 +101,10 @@ def _settings(given: dict[str, object]) -> Settings:
     except ValidationError as error:
         for each in error.errors(include_url=False, include_context=False):
             name = "_".join(map(str, each["loc"]))
-            print(f"{f'QFLOW_{name.upper()}: ' if name else ''}{each['msg']}", file=sys.stderr)
+            print(
+                f"{f'QFLOW_{name.upper()}: ' if name else ''}{each['msg'].removeprefix('Value error, ')}",
+                file=sys.stderr,
+            )
         raise SystemExit(2) from None
 
 
