@@ -51,9 +51,7 @@ def serve(
 @app.command("settings")
 def show_settings() -> None:
     """Every setting with its default, unit and meaning."""
-    table = Table(
-        Column("Variable", no_wrap=True), "Default", "Unit", Column("What it is for", ratio=1), box=SIMPLE
-    )
+    table = Table(Column("Variable", no_wrap=True), "Default", Column("What it is for", ratio=1), box=SIMPLE)
     for name, field in Settings.model_fields.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         default = field.get_default(call_default_factory=True, validated_data={})
