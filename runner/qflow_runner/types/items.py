@@ -1,0 +1,111 @@
+"""How a type relates to n8n's items: what many rows are, which fields an item has, and what stands alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from qflow_runner.types import forms
+from qflow_runner.types.ancestry import ancestors, as_class
+from qflow_runner.types.forms import ANY, NONE, Type, union
+from qflow_runner.types.grammar import TypeSyntax, parse
+from qflow_runner.types.names import TABLES
+
+ROW = forms.Name("dict", (forms.Name("str"), ANY))
+"""A row of a table."""
+
+_MANY = (
+    "list",
+    "tuple",
+    "set",
+    "frozenset",
+    "deque",
+    "Iterator",
+    "AsyncIterator",
+    "Set",
+    "Sequence",
+    "Iterable",
+    "AsyncIterable",
+    "Collection",
+    "Reversible",
+)
+_SINGLE = frozenset({"str", "bytes", "bytearray", "memoryview"})
+_RECORDS = frozenset({"dataclass", "typeddict", "namedtuple", "model"})
+
+
+@dataclass(frozen=True)
+class Field:
+    type: Type
+    required: bool
+
+
+def gives(t: Type) -> Type | None:
+    """The element type, if a returned value becomes one item per element."""
+    if isinstance(t, forms.Fixed):
+        return union(t.elements) if t.elements else ANY
+    if isinstance(t, forms.Union):
+        each = [gives(member) for member in t.members if member != NONE]
+        return union([one for one in each if one is not None]) if each and all(each) else None
+    if isinstance(t, forms.Own) and t.info.kind in _RECORDS:
+        return None
+    return _element(t, _MANY)
+
+
+def gathers(t: Type) -> Type | None:
+    """The element type, if a parameter takes all items at once."""
+    if isinstance(t, forms.Union):
+        each = [gathers(member) for member in t.members if member != NONE]
+        return union([one for one in each if one is not None]) if each and all(each) else None
+    if isinstance(t, forms.Own | forms.Fixed):
+        return None
+    return _element(t, tuple(name for name in _MANY if not name.startswith("Async")))
+
+
+def _element(t: Type, names: tuple[str, ...]) -> Type | None:
+    if isinstance(t, forms.Name) and (t.name in _SINGLE or as_class(t, "Mapping") is not None):
+        return None
+    for each in ancestors(t):
+        if isinstance(each, forms.Name) and each.name in TABLES:
+            return ROW
+        if isinstance(each, forms.Name) and each.name in names:
+            return each.args[0] if each.args else ANY
+    return None
+
+
+def fields_of(t: Type) -> Mapping[str, Field] | None:
+    """The fields of an item, or None where they are not known."""
+    if not isinstance(t, forms.Own) or t.info.kind not in _RECORDS:
+        return None
+    replaced = dict(zip(t.info.parameters, t.args, strict=False))
+    return {
+        each.name: Field(replaced.get(each.type) or _read(each.type, t), each.required)
+        for each in t.info.fields
+    }
+
+
+def is_item(t: Type) -> bool | None:
+    """Whether a value is an item with fields of its own; otherwise it becomes ``{"value": …}``. None: cannot say."""
+    if isinstance(t, forms.Any) or t == forms.OBJECT:
+        return None
+    if isinstance(t, forms.Union):
+        each = {is_item(member) for member in t.members if member != NONE or len(t.members) == 1}
+        return each.pop() if len(each) == 1 else None
+    if isinstance(t, forms.Own):
+        if t.info.kind in _RECORDS:
+            return True
+        return True if as_class(t, "Mapping") is not None else (None if t.info.kind == "protocol" else False)
+    return as_class(t, "Mapping") is not None
+
+
+def list_of(t: Type) -> Type:
+    return forms.Name("list", (t,))
+
+
+def dict_of(t: Type) -> Type:
+    """The item ``{"value": …}`` of a value that stands alone."""
+    return forms.Name("dict", (forms.Name("str"), t))
+
+
+def _read(text: str, t: forms.Own) -> Type:
+    try:
+        return parse(text, t.scope)
+    except TypeSyntax:
+        return forms.Any(text[:60])
