@@ -1,0 +1,7 @@
+"""Static analysis of a node's code: what it defines, needs and gets wrong. The code is never executed."""
+
+from qflow_runner.analysis.analyzer import Analyzer
+from qflow_runner.analysis.form import to_json
+from qflow_runner.analysis.model import Analysis, Finding, Function, Parameter, Requirement
+
+__all__ = ["Analysis", "Analyzer", "Finding", "Function", "Parameter", "Requirement", "to_json"]

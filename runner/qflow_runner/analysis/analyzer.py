@@ -1,0 +1,108 @@
+"""Analyses a node's code without running it: a worker reads it, ruff looks for mistakes, pyrefly infers types."""
+
+import asyncio
+import hashlib
+from dataclasses import replace
+
+from qflow_runner.analysis.infer import Inferred, infer, wanted
+from qflow_runner.analysis.lint import lint
+from qflow_runner.analysis.memory import Made, Memory
+from qflow_runner.analysis.merge import findings_of, is_lasting, with_inferred
+from qflow_runner.analysis.model import Analysis, Function, Reading, version_of
+from qflow_runner.analysis.reader import Late, Reader
+from qflow_runner.analysis.source import Source
+
+MAX_CODE = 1_000_000
+"""Characters."""
+DEADLINE_S = 1.7
+"""For everything; the rest of two seconds is for what lies around it."""
+READ_S = 1.4
+"""For the worker and ruff, so that a late one leaves time to say so."""
+ENTRIES = 512
+MEMORY = 64 << 20
+SHORT_S = 10.0
+"""How long an answer is kept that is short of something for want of time."""
+CHECKERS = 2
+"""Runs of pyrefly at a time; each takes a core."""
+
+
+class Analyzer:
+    """One for the runner. `analyze` answers within two seconds, whatever the code, and raises nothing over it."""
+
+    def __init__(self, workers: int = 2) -> None:
+        self._reader = Reader(workers)
+        self._memory: Memory[Analysis] = Memory(ENTRIES, MEMORY, SHORT_S)
+        self._checkers = asyncio.Semaphore(CHECKERS)
+
+    async def open(self) -> None:
+        """Called when the runner starts: the first worker becomes warm."""
+        await self._reader.open()
+
+    async def close(self) -> None:
+        await self._memory.close()
+        await self._reader.close()
+
+    async def analyze(self, code: str, python: str = "3.12", *, infer: bool = True) -> Analysis:
+        """All that the code says. Raises ValueError for a `python` that is no version."""
+        version_of(python)
+        digest = hashlib.blake2b(code.encode(errors="surrogatepass"), digest_size=16).digest()
+        deadline = asyncio.get_running_loop().time() + DEADLINE_S
+        if not infer:
+            return await self._plain(digest, code, python, deadline)
+        return await self._memory.get(
+            (digest, python, True), lambda: self._make(digest, code, python, deadline)
+        )
+
+    async def _plain(self, digest: bytes, code: str, python: str, deadline: float) -> Analysis:
+        return await self._memory.get((digest, python, False), lambda: self._read(code, python, deadline))
+
+    async def _read(self, code: str, python: str, deadline: float) -> Made[Analysis]:
+        source = Source(code)
+        if len(code) > MAX_CODE:
+            message = f"The code has more than {MAX_CODE:,} characters."
+            hint = "Data belongs into a file or an input item."
+            finding = source.finding("error", "code_too_long", message, 1, 1, hint=hint)
+            return Made(Analysis(findings=(finding,)), 1_000)
+        deadline -= DEADLINE_S - READ_S
+        reading, linted = await asyncio.gather(
+            self._reading(code, python, deadline), lint(source, python, deadline)
+        )
+        if reading is None:
+            message = "The analysis did not get its turn in time."
+            finding = source.finding("error", "analysis_busy", message, 1, 1, hint="Try again in a moment.")
+            analysis = Analysis(findings=(finding,))
+            return Made(analysis, 1_000, is_lasting(analysis))
+        analysis = replace(reading.analysis, findings=findings_of(reading, linted, source))
+        return Made(analysis, _weight(analysis, code), is_lasting(analysis))
+
+    async def _reading(self, code: str, python: str, deadline: float) -> Reading | None:
+        try:
+            return await self._reader.read(code, python, deadline)
+        except Late:
+            return None
+
+    async def _make(self, digest: bytes, code: str, python: str, deadline: float) -> Made[Analysis]:
+        analysis = await self._plain(digest, code, python, deadline)
+        asked = [] if analysis.script else wanted(analysis.functions)
+        source = Source(code)
+        inferred = await self._infer(source, asked, python, deadline)
+        analysis = with_inferred(analysis, inferred, source)
+        return Made(analysis, _weight(analysis, code), is_lasting(analysis))
+
+    async def _infer(self, source: Source, asked: list[Function], python: str, deadline: float) -> Inferred:
+        if not asked:
+            return Inferred()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._checkers.acquire()
+        except TimeoutError:
+            return Inferred(failed="pyrefly had other code to look at")
+        try:
+            return await infer(source, asked, python, deadline)
+        finally:
+            self._checkers.release()
+
+
+def _weight(analysis: Analysis, code: str) -> int:
+    """What an analysis holds is text of the code, some of it twice, and objects around it."""
+    return 2_000 + 4 * len(code) + 1_000 * len(analysis.functions)
