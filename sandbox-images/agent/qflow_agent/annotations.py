@@ -3,7 +3,7 @@
 import ast
 import sys
 import typing
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 Scope = Dict[str, Any]
 """The globals of the module in which an annotation stands."""
@@ -22,8 +22,11 @@ _GENERIC = {
 }
 
 
-def resolve(annotation: Any, scope: Scope) -> Any:
-    """The type that `annotation` means, without wrappers such as Annotated, or UNKNOWN."""
+def resolve(annotation: Any, scope: Scope, metadata: Optional[List[Any]] = None) -> Any:
+    """The type that `annotation` means, without wrappers such as Annotated, or UNKNOWN.
+
+    What stands in Annotated beside the type is appended to `metadata`.
+    """
     for _ in range(20):  # a wrapper may hold text, and text a wrapper; aliases may even go in circles
         if isinstance(annotation, typing.ForwardRef):
             annotation = annotation.__forward_arg__
@@ -31,6 +34,8 @@ def resolve(annotation: Any, scope: Scope) -> Any:
             annotation = _evaluate(annotation, scope)
         if annotation is None:
             return type(None)
+        if metadata is not None:
+            metadata.extend(_beside(annotation))
         inner = _unwrap(annotation)
         if inner is annotation:
             return annotation
@@ -91,6 +96,11 @@ def _own_annotations(cls: type) -> Dict[str, Any]:
 
         return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
     return cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - Python 3.8 has nothing else
+
+
+def _beside(annotation: Any) -> Any:
+    beside = getattr(annotation, "__metadata__", ()) if typing.get_origin(annotation) is not None else ()
+    return beside if isinstance(beside, tuple) else ()
 
 
 def _unwrap(annotation: Any) -> Any:

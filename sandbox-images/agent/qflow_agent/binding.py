@@ -7,7 +7,7 @@ mapped to, if it accepts it whole; the field of the item with the parameter's na
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 from qflow_agent.body import Json
-from qflow_agent.kinds import ANY, Kind, Mismatch, path_text, unchanged
+from qflow_agent.kinds import ANY, Kind, Mismatch, described, path_text, unchanged
 from qflow_agent.problem import Problem, listed, nearest
 from qflow_agent.signatures import Parameter, Signature
 
@@ -174,7 +174,11 @@ def _wrong(parameter: Parameter, mismatch: Mismatch, *, of_items: bool = False) 
         hint=hint,
         item=item,
         parameter=parameter.name,
-        extra={"path": path_text(path)} if path else None,
+        extra={
+            **({"path": path_text(path)} if path else {}),
+            "expected": mismatch.expected,
+            "actual": described(mismatch.value),
+        },
     )
 
 

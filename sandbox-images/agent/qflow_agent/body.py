@@ -8,14 +8,24 @@ from qflow_agent.problem import Problem
 Json = Dict[str, Any]
 
 
+class Facts(NamedTuple):
+    """What a run knows of its place in n8n: ids, and the node's name."""
+
+    workflow: str = ""
+    execution: str = ""
+    node: str = ""
+
+
 class Body(NamedTuple):
     jsons: List[Json]
     """The `json` of every item."""
     args: List[Json]
     """Values by parameter: none, one entry for all items, or one per item."""
+    items: List[Json]
+    """The items themselves, where they are asked for: beside their `json` they may have a `binary`."""
 
 
-def parse(buffer: codec.Buffer) -> Body:
+def parse(buffer: codec.Buffer, *, whole: bool = False) -> Body:
     """Raises Problem (body_invalid) for anything but ``{"items": [{"json": {…}}, …], "args": [{…}, …]}``."""
     try:
         body = codec.loads(buffer)
@@ -38,7 +48,7 @@ def parse(buffer: codec.Buffer) -> Body:
     if not _all_dicts(jsons):
         number = next(index for index, json in enumerate(jsons) if type(json) is not dict)
         raise _invalid('Item %d has no object "json".' % number, number)
-    return Body(jsons, args)
+    return Body(jsons, args, items if whole else [])
 
 
 def _all_dicts(values: List[Any]) -> bool:

@@ -1,18 +1,20 @@
 """One run: from the request body to the items that the function's results become."""
 
 import gc
-import inspect
 from time import perf_counter
-from typing import Any, Coroutine, Dict, FrozenSet, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, List, NamedTuple, Optional, Union
 
 from qflow_agent import codec
-from qflow_agent.binding import Binder
-from qflow_agent.body import Body, Json, parse
+from qflow_agent.body import Body, Facts, Json, parse
+from qflow_agent.callee import FunctionRun
 from qflow_agent.definition import Loaded
 from qflow_agent.failures import problem_of, time_limit
 from qflow_agent.problem import Problem, TimeLimit
 from qflow_agent.results import ItemWriter
-from qflow_agent.signatures import signature_of
+from qflow_agent.tracebacks import format_error
+
+if TYPE_CHECKING:
+    from qflow_agent.script import ScriptRun
 
 
 class Outcome(NamedTuple):
@@ -25,8 +27,16 @@ class Outcome(NamedTuple):
     hints: List[str]
 
 
-def call(loaded: Loaded, body: codec.Buffer, node_name: str, on_error: str) -> Outcome:
-    """Call the definition's function for the items of `body`.
+def call(
+    loaded: Loaded,
+    body: codec.Buffer,
+    node_name: str,
+    on_error: str,
+    *,
+    workflow: str = "",
+    execution: str = "",
+) -> Outcome:
+    """Call the definition's function, or run its script, for the items of `body`.
 
     With `on_error` "continue", an item that fails becomes an item with an error; what stops the whole run, such
     as the time limit, is raised all the same. Raises Problem with any code of the table but those of `load`.
@@ -35,11 +45,12 @@ def call(loaded: Loaded, body: codec.Buffer, node_name: str, on_error: str) -> O
     collecting = gc.isenabled()
     gc.disable()  # every collection while parsing would walk what was parsed, and find no garbage
     try:
-        parsed = parse(body)
+        parsed = parse(body, whole=loaded.script is not None)
     finally:
         if collecting:
             gc.enable()
-    run = _Run(loaded, parsed, body, node_name, on_error == "continue")
+    facts = Facts(workflow, execution, node_name)
+    run = _Run(loaded, parsed, body, facts, goes_on=on_error == "continue")
     run.timing["parse"] = (perf_counter() - started) * 1000
     try:
         return run.outcome()
@@ -50,11 +61,12 @@ def call(loaded: Loaded, body: codec.Buffer, node_name: str, on_error: str) -> O
 
 
 class _Run:
-    def __init__(self, loaded: Loaded, body: Body, raw: codec.Buffer, node_name: str, goes_on: bool) -> None:
+    def __init__(self, loaded: Loaded, body: Body, raw: codec.Buffer, facts: Facts, *, goes_on: bool) -> None:
         self._loaded = loaded
-        self._jsons, self._args = body
+        self._body = body
         self._raw = raw
-        self._labels = {loaded.filename: node_name or "code"}
+        self._facts = facts
+        self._labels = {loaded.filename: facts.node or "code"}
         self._goes_on = goes_on
         self._writer = ItemWriter()
         self._errors = 0
@@ -63,27 +75,27 @@ class _Run:
         self.timing = {"parse": 0.0, "bind": 0.0, "code": 0.0, "encode": 0.0}
 
     def outcome(self) -> Outcome:
-        function = self._loaded.function
-        binder = self._binder(self._args[0] if self._args else {})
-        mode = self._loaded.mode
-        at_once = mode == "all" or (mode != "item" and binder.takes_many)
-        looped = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-        calls = self._all(binder, looped) if at_once else self._each(binder, looped)
-        if looped:
+        callee = self._callee()
+        calls = self._all(callee) if callee.at_once else self._each(callee)
+        if callee.looped:
             import asyncio
 
             asyncio.run(calls)
         else:
             _finish(calls)
-        hints = self._writer.hints()
-        if at_once and len(self._args) > 1 and any(entry != self._args[0] for entry in self._args):
-            hints.append(
-                "The mapped values differ between items; one call for all items gets those of the first."
-            )
         code = self._writer.code_seconds * 1000
         self.timing["code"] += code
         self.timing["encode"] -= code
+        hints = self._writer.hints() + callee.hints
         return Outcome(self._writer.payload(), self._writer.items, self._errors, self.timing, hints)
+
+    def _callee(self) -> "Union[FunctionRun, ScriptRun]":
+        script = self._loaded.script
+        if script is None:
+            return FunctionRun(self._loaded, self._body)
+        from qflow_agent.script import ScriptRun
+
+        return ScriptRun(script, self._loaded.mode, self._body, self._facts)
 
     def problem(self, error: BaseException) -> Problem:
         """For what went past the calls. A loop that was stopped while it waited left in `_cancelled` where that was."""
@@ -91,41 +103,42 @@ class _Run:
             return time_limit(self._cancelled.item, self._cancelled.traceback)
         return problem_of(error, self._labels)
 
-    async def _all(self, binder: Binder, looped: bool) -> None:
+    async def _all(self, callee: "Union[FunctionRun, ScriptRun]") -> None:
         started = perf_counter()
-        jsons = self._jsons
         try:
-            # The code may change its list, which must stay what the results are compared with.
-            args, kwargs = binder.all(list(jsons), self._args[0] if self._args else {})
+            args, kwargs = callee.for_all()
             bound = perf_counter()
-            result = self._loaded.function(*args, **kwargs)
-            result = await _value_of(result) if looped else _settle(result)
+            result = callee.function(*args, **kwargs)
+            if type(result) not in callee.passing:
+                element = callee.checked_element
+                result = await _value_of(result, element) if callee.looped else _settle(result, element)
+                result = callee.checked(result)
             returned = perf_counter()
-            self._writer.write(result, None, jsons)
-        except Problem:
-            raise
+            self._writer.write(result, None, callee.inputs())
+        except Problem as problem:
+            raise self._traced(problem) from None
         except BaseException as error:
             raise self._noted(error, None) from None
         self._count(bound - started, returned - bound, perf_counter() - returned)
 
-    async def _each(self, binder: Binder, looped: bool) -> None:
+    async def _each(self, callee: "Union[FunctionRun, ScriptRun]") -> None:
         """Call after call, in order. Runs without an event loop where the function is not async."""
-        function, write, shared = self._loaded.function, self._writer.write, len(self._args) < 2
-        as_is = binder.takes_item_as_is
+        function, write, as_is = callee.function, self._writer.write, callee.as_is
+        looped, passing, element = callee.looped, callee.passing, callee.checked_element
         bind = code = encode = 0.0
         bound = returned = started = perf_counter()
-        for number, json in enumerate(self._jsons):
+        for number, entry in enumerate(callee.entries):
             try:
                 if as_is:
                     bound = perf_counter()
-                    result = function(json)
+                    result = function(entry)
                 else:
-                    mapped = self._mapped(number)
-                    args, kwargs = (binder if shared else self._binder(mapped)).one(json, mapped)
+                    args, kwargs = callee.for_item(number, entry)
                     bound = perf_counter()
                     result = function(*args, **kwargs)
-                if type(result) is not dict:
-                    result = await _value_of(result) if looped else _settle(result)
+                if type(result) not in passing:
+                    result = await _value_of(result, element) if looped else _settle(result, element)
+                    result = callee.checked(result)
                 returned = perf_counter()
                 write(result, number)
             except BaseException as error:
@@ -144,7 +157,7 @@ class _Run:
         self.timing["encode"] += encode * 1000
 
     def _failed(self, error: BaseException, number: int) -> None:
-        problem = error if isinstance(error, Problem) else self._noted(error, number)
+        problem = self._traced(error) if isinstance(error, Problem) else self._noted(error, number)
         if problem.item is None:
             problem.item = number
         if not self._goes_on or problem.code == "time_limit" or problem is self._cancelled:
@@ -156,38 +169,17 @@ class _Run:
         self._errors += 1
 
     def _noted(self, error: BaseException, number: Optional[int]) -> Problem:
-        fields = self._jsons[number] if number is not None else None
+        fields = self._body.jsons[number] if number is not None else None
         problem = problem_of(error, self._labels, number, fields)
         if type(error).__name__ == "CancelledError":
             self._cancelled = problem
         return problem
 
-    def _mapped(self, number: int) -> Json:
-        if len(self._args) > 1:
-            return self._args[number]
-        if not self._args:
-            return {}
-        mapped = self._args[0]
-        if len(self._jsons) > 1 and any(type(value) in (list, dict) for value in mapped.values()):
-            import copy
-
-            # One call's changes to a list must not be seen by the next.
-            return copy.deepcopy(mapped)
-        return mapped
-
-    def _binder(self, mapped: Json) -> Binder:
-        cache = self._loaded.cache
-        names: FrozenSet[str] = frozenset(mapped)
-        binder = cache.get(names)
-        if binder is None:
-            signature = cache.get("signature")
-            if signature is None:
-                lax = self._loaded.validation == "coerce"
-                signature = signature_of(self._loaded.function, self._loaded.module.__dict__, lax)
-                cache["signature"] = signature
-            checked = self._loaded.validation != "off"
-            binder = cache[names] = Binder(signature, names, self._loaded.name, checked=checked)
-        return binder
+    def _traced(self, problem: Problem) -> Problem:
+        """With the line of the code that met the problem, where it was met in one."""
+        if problem.code == "script_variable" and problem.traceback is None:
+            problem.traceback = format_error(problem, self._labels)
+        return problem
 
 
 def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
@@ -199,18 +191,22 @@ def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
     raise RuntimeError("waited without an event loop")
 
 
-def _settle(result: Any) -> Any:
+def _settle(result: Any, element: "Callable[[int, Any], Any]") -> Any:
     """What a function that is not async returned; a coroutine among it is awaited in a loop of its own."""
     if hasattr(type(result), "__await__") or hasattr(type(result), "__aiter__"):
         import asyncio
 
-        return asyncio.run(_value_of(result))
+        return asyncio.run(_value_of(result, element))
     return result
 
 
-async def _value_of(result: Any) -> Any:
+async def _value_of(result: Any, element: "Callable[[int, Any], Any]") -> Any:
+    """What `result` comes to; each element of an async iterator goes through `element` when it comes."""
     if hasattr(type(result), "__await__"):
         result = await result
     if hasattr(type(result), "__aiter__"):
-        return [element async for element in result]
+        values: List[Any] = []
+        async for value in result:
+            values.append(element(len(values), value))
+        return values
     return result

@@ -16,9 +16,12 @@ _DICT = frozenset({dict})
 
 
 def container(
-    cls: Any, arguments: Tuple[Any, ...], expected: str, kind: Callable[[Any], Kind]
+    cls: Any, arguments: Tuple[Any, ...], expected: str, kind: Callable[[Any], Kind], *, lax: bool = False
 ) -> Optional[Kind]:
-    """The kind of a generic container, or None; `kind` makes the kinds of its arguments."""
+    """The kind of a generic container, or None; `kind` makes the kinds of its arguments.
+
+    `lax` takes a single value for a list of one.
+    """
     if cls in _DICTS or cls in (collections.OrderedDict, collections.defaultdict):
         return _dict(cls, [kind(argument) for argument in arguments[:2]], expected)
     if cls is tuple and arguments and arguments[-1] is not Ellipsis:
@@ -27,30 +30,32 @@ def container(
         )
     element = kind(arguments[0]) if arguments else ANY
     if cls in _LISTS:
-        return _many(element, expected, unchanged)
+        return _many(element, expected, unchanged, lax=lax)
     if cls in _ITERATORS:
-        return _many(element, expected, iter)
+        return _many(element, expected, iter, lax=lax)
     if cls is tuple:
-        return _many(element, expected, tuple)
+        return _many(element, expected, tuple, lax=lax)
     if cls is collections.deque:
-        return _many(element, expected, collections.deque)
-    return _many(element, expected, _SETS[cls]) if cls in _SETS else None
+        return _many(element, expected, collections.deque, lax=lax)
+    return _many(element, expected, _SETS[cls], lax=lax) if cls in _SETS else None
 
 
-def table(cls: Any, expected: str) -> Optional[Kind]:
+def table(cls: Any, expected: str, *, lax: bool = False) -> Optional[Kind]:
     """The kind of a DataFrame or an Arrow table, known by name: no package is imported to find out."""
     package = cls.__module__.partition(".")[0]
     if cls.__name__ == "DataFrame":
-        return _many(ANY, expected, lambda rows: cls(list(rows)))
+        return _many(ANY, expected, lambda rows: cls(list(rows)), lax=lax)
     if package == "pyarrow" and cls.__name__ == "Table":
-        return _many(ANY, expected, cls.from_pylist)
+        return _many(ANY, expected, cls.from_pylist, lax=lax)
     return None
 
 
-def _many(element: Kind, expected: str, make: Callable[[Any], Any]) -> Kind:
+def _many(element: Kind, expected: str, make: Callable[[Any], Any], *, lax: bool) -> Kind:
     def convert(value: Any) -> Any:
         if type(value) is not list:
-            raise Mismatch(expected, value)
+            if not lax or value is None:
+                raise Mismatch(expected, value)
+            value = [value]
         rows = _convert_all(value, element)
         try:
             return make(rows)

@@ -1,21 +1,33 @@
-"""Makes a definition's code callable: compiles it, runs it as a module, and picks the function."""
+"""Makes a definition's code callable: compiles it, runs it as a module, and picks the function; or finds a script."""
 
+import ast
 import linecache
 import sys
-from types import ModuleType
-from typing import Any, Callable, Dict, List, Optional
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set, Tuple
 
 from qflow_agent import wire
+from qflow_agent.dialects import VARIABLES, dialect_of, read
 from qflow_agent.failures import problem_of
 from qflow_agent.problem import Problem, listed, nearest
 from qflow_agent.tracebacks import PREFIX, headline, syntax_lines
+
+if TYPE_CHECKING:
+    from qflow_agent.script import Script
 
 
 class Loaded:
     """A definition whose code has run. `cache` holds what binding and calling derive from it once."""
 
     def __init__(
-        self, define: wire.Define, filename: str, module: ModuleType, name: str, function: Any
+        self,
+        define: wire.Define,
+        filename: str,
+        module: ModuleType,
+        name: str,
+        function: Any,
+        *,
+        script: "Optional[Script]" = None,
     ) -> None:
         self.mode = define.mode
         self.validation = define.validation
@@ -23,11 +35,13 @@ class Loaded:
         self.module = module
         self.name = name
         self.function: Callable[..., Any] = function
+        self.script = script
+        """What runs in place of a function."""
         self.cache: Dict[Any, Any] = {}
 
 
 def load(define: wire.Define, node_name: str = "") -> Loaded:
-    """Run the module body and find the function.
+    """Run the module body and find the function, or compile the script.
 
     Raises Problem: code_syntax, code_raised, code_exited, function_none, function_missing, function_ambiguous,
     out_of_memory, time_limit.
@@ -35,14 +49,16 @@ def load(define: wire.Define, node_name: str = "") -> Loaded:
     identity = "".join(c for c in define.definition if c.isalnum())[:16] or "code"
     filename = "%s%s>" % (PREFIX, identity)
     labels = {filename: node_name or "code"}
-    compiled = _compile(define.code, filename, labels)
+    compiled, script = _compile(define, filename, labels)
     # An entry without a modification time is one that linecache never looks for on disk.
     linecache.cache[filename] = (len(define.code), None, define.code.splitlines(keepends=True), filename)
 
     # The name depends on the definition alone: what one session pickled, the next can load.
-    module = ModuleType("qflow_code_" + identity)
+    module = ModuleType(_module_name(filename))
     module.__file__ = filename
     sys.modules[module.__name__] = module
+    if script is not None:
+        return Loaded(define, filename, module, "script", script.call, script=script)
     try:
         exec(compiled, module.__dict__)
     except BaseException as error:  # whatever the code raises is the code's own failure
@@ -52,10 +68,20 @@ def load(define: wire.Define, node_name: str = "") -> Loaded:
     return Loaded(define, filename, module, name, module.__dict__[name])
 
 
-def _compile(code: str, filename: str, labels: Dict[str, str]) -> Any:
+def _module_name(filename: str) -> str:
+    return "qflow_code_" + filename[len(PREFIX) : -1]
+
+
+def _compile(define: wire.Define, filename: str, labels: Dict[str, str]) -> Tuple[Any, "Optional[Script]"]:
+    """The module's code object, or None and the script that the code is."""
     try:
-        return compile(code, filename, "exec", dont_inherit=True)
+        if define.mode == "script":
+            return None, _script(ast.parse(define.code, filename), filename)
+        return _module_or_script(define.code, filename)
     except SyntaxError as error:
+        if error.text is None and error.lineno:
+            # Found after parsing, where Python has no text any more.
+            error.text = "".join(define.code.splitlines(keepends=True)[error.lineno - 1 : error.lineno])
         place = ""
         extra = {}
         if error.lineno:
@@ -75,6 +101,37 @@ def _compile(code: str, filename: str, labels: Dict[str, str]) -> Any:
             "The code cannot be compiled: %s" % headline(error),
             hint="Remove the character that is named, or split what is nested too deeply.",
         ) from None
+
+
+def _module_or_script(code: str, filename: str) -> Tuple[Any, "Optional[Script]"]:
+    try:
+        compiled = compile(code, filename, "exec", dont_inherit=True)
+    except SyntaxError:
+        tree = ast.parse(code, filename)  # raises the same again, unless it is only no module
+        if not dialect_of(tree):
+            raise
+        return None, _script(tree, filename)
+    # To read names off a code object costs next to nothing; most modules need no second look.
+    if not _names_of(compiled).isdisjoint(VARIABLES):
+        tree = ast.parse(code, filename)
+        if dialect_of(tree):
+            return None, _script(tree, filename)
+    return compiled, None
+
+
+def _script(tree: ast.Module, filename: str) -> "Script":
+    from qflow_agent.script import Script
+
+    return Script(tree, read(tree), filename, _module_name(filename))
+
+
+def _names_of(code: CodeType) -> Set[str]:
+    """The names that a module's body uses, in comprehensions and lambdas too."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType) and constant.co_name.startswith("<"):
+            names |= _names_of(constant)
+    return names
 
 
 def _choose(wanted: str, module: ModuleType, filename: str) -> str:

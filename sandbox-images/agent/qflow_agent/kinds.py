@@ -101,7 +101,7 @@ def union(expected: str, members: List[Kind]) -> Kind:
 
 
 def described(value: Any) -> str:
-    """A JSON value for a sentence, shortened."""
+    """A value for a sentence, shortened: JSON's own by what it is, others by their class."""
     if value is None:
         return "null"
     if value is True or value is False:
@@ -118,6 +118,10 @@ def described(value: Any) -> str:
         return (
             "an object with %s%s" % (names, ", …" if len(value) > 5 else "") if value else "an empty object"
         )
+    if type(value).__name__ in ("generator", "async_generator"):
+        return "a generator"
+    if type(value) is tuple or type(value) is set:
+        return "a %s of %d" % (type(value).__name__, len(value))
     return "a value of type %s" % type(value).__name__
 
 

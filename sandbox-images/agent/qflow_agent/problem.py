@@ -13,7 +13,9 @@ CODES: Dict[str, str] = {
     "argument_missing": "type",  # nothing gives a parameter its value
     "argument_unknown": "type",  # a value is mapped to a parameter that the function does not have
     "argument_type": "type",  # a value does not fit its parameter's annotation
-    "result_type": "type",  # what the function returned cannot become items
+    "result_type": "type",  # what the function returned does not fit its annotation, or cannot become items
+    "result_missing": "user_code",  # a script came to its end without a result
+    "script_variable": "user_code",  # a script uses a variable of n8n's that does not come with a run
     "out_of_memory": "memory",
     "time_limit": "timeout",
 }

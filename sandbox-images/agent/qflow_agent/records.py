@@ -20,8 +20,8 @@ class Field(NamedTuple):
 
 def record(cls: type, expected: str, make: MakeKind) -> Optional[Kind]:
     """The kind of a class with fields, or None. The kinds of the fields are made when the first value comes."""
-    if _is_typed_dict(cls):
-        names, read, build = _typed_dict(cls, make)
+    if is_typed_dict(cls):
+        names, read, build = typed_dict(cls, make)
         return _kind(expected, names, read, build)
     if issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple):
         return _named_tuple(cls, expected, make)
@@ -128,11 +128,11 @@ def _named_tuple(cls: Any, expected: str, make: MakeKind) -> Kind:
     return from_dict._replace(convert=convert)
 
 
-def _is_typed_dict(cls: type) -> bool:
+def is_typed_dict(cls: type) -> bool:
     return issubclass(cls, dict) and hasattr(cls, "__total__") and hasattr(cls, "__annotations__")
 
 
-def _typed_dict(cls: Any, make: MakeKind) -> Tuple[Any, Callable[[], List[Field]], Callable[..., Any]]:
+def typed_dict(cls: Any, make: MakeKind) -> Tuple[Any, Callable[[], List[Field]], Callable[..., Any]]:
     # A TypedDict's bases are not in its __mro__, but its own annotations include theirs.
     hints = class_hints(cls)
 

@@ -47,6 +47,8 @@ class ItemWriter:
         returned objects raise.
         """
         cls = type(value)
+        if cls is dict and len(value) == 1:
+            value = _fields_of(value)
         simple = cls is dict and "json" not in value
         if simple or cls in _SCALARS:
             if inputs:
@@ -70,6 +72,8 @@ class ItemWriter:
         self._append({"json": json, "pairedItem": number, "error": document}, [])
 
     def _write_any(self, value: Any, number: Optional[int], inputs: Sequence[Json]) -> None:
+        if inputs and isinstance(value, dict) and not dict.__contains__(value, "pairedItem"):
+            number = _pair(_fields_of(value), inputs)
         value = _settled(value, [])
         if type(value) is list or type(value) is tuple:
             self._write_rows(value, number, inputs)
@@ -80,16 +84,22 @@ class ItemWriter:
             self._write_single(value, number, [])
 
     def _write_rows(self, rows: Sequence[Any], number: Optional[int], inputs: Sequence[Json]) -> None:
-        numbers = _pairs(rows, inputs) if number is None else repeat(number, len(rows))
-        if set(map(type, rows)) == {dict} and not any(map(dict.__contains__, rows, repeat("json"))):
+        fields = rows
+        quick = bool(rows) and all(issubclass(cls, dict) for cls in set(map(type, rows)))
+        if quick and any(map(dict.__contains__, rows, repeat("json"))):
+            fields = [_fields_of(row) for row in rows]
+            quick = all(map(_is_bare, rows, fields))
+        numbers = _pairs(fields, inputs) if number is None else repeat(number, len(rows))
+        if quick:
             try:
-                self._parts += codec.dumps_items(rows, numbers, simplify)
+                self._parts += codec.dumps_items(fields, numbers, simplify)
                 return
             except codec.NotPlain as error:
                 _stop_at_time_limit(error)
         # One by one, to know which it is that needs simplifying, or cannot be.
         for index, (row, paired) in enumerate(zip(rows, numbers)):
-            self._write_element(row, paired, index)
+            own = number is None and isinstance(row, dict) and dict.__contains__(row, "pairedItem")
+            self._write_element(row, None if own else paired, index)
 
     def _write_element(self, element: Any, number: Optional[int], index: int) -> None:
         element = _settled(element, [index])
@@ -99,7 +109,7 @@ class ItemWriter:
 
     def _write_single(self, value: Any, number: Optional[int], path: List[Step]) -> None:
         is_dict = type(value) is dict
-        if is_dict and "json" in value and _ITEM_KEYS.issuperset(value) and isinstance(value["json"], dict):
+        if is_dict and _fields_of(value) is not value:
             self._append(value if number is None else {**value, "pairedItem": number}, path)
             return
         try:
@@ -130,6 +140,18 @@ class ItemWriter:
             finally:
                 self.code_seconds += perf_counter() - started
             yield element
+
+
+def _fields_of(row: Any) -> Any:
+    """What a dict in the form of an n8n item holds as `json`; any other row itself."""
+    if isinstance(row, dict) and dict.__contains__(row, "json") and _ITEM_KEYS.issuperset(dict.keys(row)):
+        fields = dict.__getitem__(row, "json")
+        return fields if isinstance(fields, dict) else row
+    return row
+
+
+def _is_bare(row: Any, fields: Any) -> bool:
+    return row is fields or len(row) == 1
 
 
 def _settled(value: Any, path: List[Step]) -> Any:

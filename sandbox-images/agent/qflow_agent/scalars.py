@@ -12,18 +12,18 @@ _JSON = (str, int, float, bool, type(None))
 
 
 def scalar(cls: type, expected: str, lax: bool) -> Optional[Kind]:
-    """The kind of `cls`, or None where it is not a single value. `lax` also reads numbers and truth from text."""
+    """The kind of `cls`, or None where it is not a single value. `lax` also reads what another type stands for."""
     if cls in _JSON:
-        lossless = {float: _float, int: _lax_int, bool: _lax_bool} if lax else {float: _float}
-        convert = lossless.get(cls)
-        if cls is float and lax:
-            convert = _lax_float
-        return Kind(expected, frozenset({cls}), _guarded(convert, expected) if convert else refuse(expected))
+        convert = _LAX.get(cls) if lax else _float if cls is float else None
+        # A bool is an int, as Python has it.
+        plain = frozenset({int, bool}) if cls is int else frozenset({cls})
+        return Kind(expected, plain, _guarded(convert, expected) if convert else refuse(expected))
     if cls is bytes:
         return Kind(expected, frozenset(), _guarded(_bytes, expected + " in base64"))
     if issubclass(cls, enum.Enum):
-        return Kind(expected, frozenset(), _enum(cls, expected))
-    convert = _by_name(cls)
+        return Kind(expected, frozenset(), _enum(cls, expected, lax))
+    convert = _LAX.get(cls) if lax else None
+    convert = convert or _by_name(cls)
     return Kind(expected, frozenset(), _guarded(convert, expected)) if convert else None
 
 
@@ -45,7 +45,7 @@ def _guarded(convert: Callable[[Any], Any], expected: str) -> Callable[[Any], An
     def checked(value: Any) -> Any:
         try:
             return convert(value)
-        except (ValueError, TypeError, ArithmeticError):
+        except (ValueError, TypeError, ArithmeticError, OSError):
             raise Mismatch(expected, value) from None
 
     return checked
@@ -65,28 +65,39 @@ def _decimal_text(value: Any) -> str:
 
 
 def _float(value: Any) -> float:
-    if type(value) is not int:
+    if not isinstance(value, int):
         raise TypeError
     return float(value)
 
 
 def _lax_float(value: Any) -> float:
-    if type(value) not in (int, str):
+    if type(value) not in (int, float, str):
         raise TypeError
     return float(value)
 
 
 def _lax_int(value: Any) -> int:
-    number = float(value) if type(value) is float else int(_text(value))
-    if number != int(number):
+    if type(value) is str:
+        try:
+            return int(value)
+        except ValueError:
+            value = float(value)  # "3.0" is a whole number too
+    if type(value) is not float or value != int(value):
         raise ValueError
-    return int(number)
+    return int(value)
 
 
 def _lax_bool(value: Any) -> bool:
-    if type(value) is bool or value not in (0, 1, "true", "false", "True", "False"):
-        raise ValueError
-    return value in (1, "true", "True")
+    word = value.strip().lower() if type(value) is str else value
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ValueError
+
+
+def _lax_str(value: Any) -> str:
+    if type(value) is bool or not isinstance(value, (int, float)):
+        raise TypeError
+    return str(value)
 
 
 def _bytes(value: Any) -> bytes:
@@ -101,13 +112,20 @@ def _datetime(value: Any) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
 
 
+def _lax_datetime(value: Any) -> datetime.datetime:
+    """Also seconds or, as JavaScript counts, milliseconds since 1970."""
+    if type(value) not in (int, float):
+        return _datetime(value)
+    seconds = value / 1000 if abs(value) > 20_000_000_000 else value
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
 def _date(value: Any) -> datetime.date:
     if len(_text(value)) <= 10:
         return datetime.date.fromisoformat(value)
     moment = _datetime(value)
-    if moment.time() != datetime.time():
-        raise ValueError  # the time of day would be lost
-    return moment.date()
+    # A datetime is a date: what has a time of day keeps it.
+    return moment if moment.time() != datetime.time() else moment.date()
 
 
 def _time(value: Any) -> datetime.time:
@@ -121,6 +139,10 @@ def _timedelta(value: Any) -> datetime.timedelta:
     return datetime.timedelta(seconds=value)
 
 
+def _lax_timedelta(value: Any) -> datetime.timedelta:
+    return datetime.timedelta(seconds=float(value) if type(value) is str else _lax_float(value))
+
+
 _TIMES: Dict[type, Callable[[Any], Any]] = {
     datetime.datetime: _datetime,
     datetime.date: _date,
@@ -129,15 +151,41 @@ _TIMES: Dict[type, Callable[[Any], Any]] = {
 }
 
 
-def _enum(cls: Any, expected: str) -> Callable[[Any], Any]:
+_TRUE = (True, "true", "1", "yes", "y", "on", "t")
+_FALSE = (False, "false", "0", "no", "n", "off", "f")
+
+_LAX: Dict[type, Callable[[Any], Any]] = {
+    str: _lax_str,
+    int: _lax_int,
+    float: _lax_float,
+    bool: _lax_bool,
+    datetime.datetime: _lax_datetime,
+    datetime.timedelta: _lax_timedelta,
+}
+
+
+def _enum(cls: Any, expected: str, lax: bool) -> Callable[[Any], Any]:
     names = ", ".join(list(cls.__members__)[:8])
 
     def convert(value: Any) -> Any:
         try:
             return cls(value)
         except (ValueError, TypeError, KeyError):
-            if isinstance(value, str) and value in cls.__members__:
-                return cls.__members__[value]
-            raise Mismatch("%s (%s)" % (expected, names), value) from None
+            found = _member(cls, value, lax)
+            if found is None:
+                raise Mismatch("%s (%s)" % (expected, names), value) from None
+            return found
 
     return convert
+
+
+def _member(cls: Any, value: Any, lax: bool) -> Any:
+    """The member of the name `value`; `lax` minds no capitals, and takes a number's text for the number."""
+    if type(value) is str and value in cls.__members__:
+        return cls.__members__[value]
+    if lax and type(value) in (str, int, float):
+        text = str(value).strip().lower()
+        for name, member in cls.__members__.items():
+            if text == name.lower() or text == str(member.value).lower():
+                return member
+    return None

@@ -82,7 +82,14 @@ class _Session:
                 loaded = load(self._defined[message.definition], message.node)
                 self._loaded[message.definition] = loaded
             load_ms = (time.perf_counter() - began) * 1000
-            outcome = call(loaded, payload, message.node, message.on_error)
+            outcome = call(
+                loaded,
+                payload,
+                message.node,
+                message.on_error,
+                workflow=message.workflow,
+                execution=message.execution,
+            )
             outcome.timing["load"] = load_ms
             return outcome
         except TimeLimit as error:

@@ -28,6 +28,10 @@ class Signature(NamedTuple):
     parameters: List[Parameter]
     takes_extra: bool
     """Whether ``**kwargs`` takes values for other names."""
+    returns: Any
+    """The annotation of the result, as it stands in the code."""
+    scope: Scope
+    """Where the annotations stand."""
 
 
 def signature_of(function: Callable[..., Any], scope: Scope, lax: bool) -> Signature:
@@ -38,7 +42,7 @@ def signature_of(function: Callable[..., Any], scope: Scope, lax: bool) -> Signa
         scope = getattr(inspect.unwrap(function), "__globals__", scope)
     except (ValueError, TypeError):
         # A callable written in C that does not tell: it gets the item, as a function of one parameter does.
-        return Signature([Parameter("item", "", None, False, True, None, False)], False)
+        return Signature([Parameter("item", "", None, False, True, None, False)], False, UNKNOWN, scope)
     parameters = []
     takes_extra = False
     for parameter in found.parameters.values():
@@ -46,7 +50,8 @@ def signature_of(function: Callable[..., Any], scope: Scope, lax: bool) -> Signa
             takes_extra = True
         elif parameter.kind is not parameter.VAR_POSITIONAL:
             parameters.append(_parameter(parameter, scope, maker))
-    return Signature(parameters, takes_extra)
+    returns = UNKNOWN if found.return_annotation is _EMPTY else found.return_annotation
+    return Signature(parameters, takes_extra, returns, scope)
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

@@ -1,9 +1,10 @@
 """Makes the Kind of any annotation."""
 
 import typing
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 from qflow_agent.annotations import UNKNOWN, Scope, resolve, written
+from qflow_agent.constraints import limited, limits
 from qflow_agent.containers import container, table
 from qflow_agent.kinds import ANY, Kind, Mismatch, opaque, union
 from qflow_agent.records import record
@@ -25,19 +26,30 @@ class KindMaker:
             return ANY  # an annotation may be any object at all, and raise when it is looked at
 
     def _make(self, annotation: Any, scope: Scope) -> Kind:
-        meant = resolve(annotation, scope)
-        if meant is UNKNOWN or meant is Any or meant is object:
+        metadata: List[Any] = []
+        meant = resolve(annotation, scope, metadata)
+        if meant is UNKNOWN:
             return ANY
-        expected = written(annotation)
+        if not metadata:
+            return self._plain(meant, written(annotation), scope)
+        kind = self._plain(meant, written(meant), scope)
+        found = limits(metadata)
+        return limited(kind, found) if found else kind
+
+    def _plain(self, meant: Any, expected: str, scope: Scope) -> Kind:
+        if meant is Any or meant is object:
+            return ANY
         origin, arguments = typing.get_origin(meant), typing.get_args(meant)
-        if _is_union(origin):
+        if is_union(origin):
             return union(expected, [self.make(member, scope) for member in arguments])
-        if origin is getattr(typing, "Literal", ()) or getattr(origin, "_name", "") == "Literal":
-            return _literal(expected, arguments)
+        if is_literal(origin):
+            return literal(expected, arguments, lax=self._lax)
         cls = origin if origin is not None else meant
         if not isinstance(cls, type):
             return ANY
-        found = container(cls, _meaningful(arguments), expected, lambda inner: self.make(inner, scope))
+        found = container(
+            cls, meaningful(arguments), expected, lambda inner: self.make(inner, scope), lax=self._lax
+        )
         return found or self._class(cls, expected)
 
     def _class(self, cls: type, expected: str) -> Kind:
@@ -46,27 +58,37 @@ class KindMaker:
             self._classes[key] = (
                 scalar(cls, expected, self._lax)
                 or record(cls, expected, self.make)
-                or table(cls, expected)
+                or table(cls, expected, lax=self._lax)
                 or _subclass_of_dict(cls, expected)
                 or (ANY if getattr(cls, "_is_protocol", False) else opaque(expected))
             )
         return self._classes[key]
 
 
-def _meaningful(arguments: Tuple[Any, ...]) -> Tuple[Any, ...]:
+def meaningful(arguments: Tuple[Any, ...]) -> Tuple[Any, ...]:
     """On Python 3.8 a bare ``List`` has a type variable for an argument."""
     return () if all(isinstance(argument, typing.TypeVar) for argument in arguments) else arguments
 
 
-def _is_union(origin: Any) -> bool:
+def is_union(origin: Any) -> bool:
     return origin is typing.Union or getattr(origin, "__name__", "") == "UnionType"
 
 
-def _literal(expected: str, values: Tuple[Any, ...]) -> Kind:
+def is_literal(origin: Any) -> bool:
+    return origin is getattr(typing, "Literal", ()) or getattr(origin, "_name", "") == "Literal"
+
+
+def literal(expected: str, values: Tuple[Any, ...], *, lax: bool = False) -> Kind:
+    """Takes the values themselves; `lax` also the text of a number or a truth value."""
+
     def convert(value: Any) -> Any:
         for allowed in values:
             if allowed == value and type(allowed) is type(value):
                 return value
+        if lax and type(value) in (str, int, float):
+            for allowed in values:
+                if type(allowed) in (str, int, bool) and str(allowed).lower() == str(value).strip().lower():
+                    return allowed
         raise Mismatch(expected, value)
 
     return Kind(expected, frozenset(), convert)

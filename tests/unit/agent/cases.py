@@ -17,7 +17,7 @@ class Case:
     values: list[Any] | None = None
     problem: dict[str, Any] | None = None
     args: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    paired: list[int | None] | None = None
+    paired: list[Any] | None = None
     hint: str = ""
     since: tuple[int, int] = (3, 8)
     options: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -113,7 +113,7 @@ FUNCTIONS = [
 ARGUMENTS = [
     takes("int", 3, "3"),
     takes("int", "3", None, problem={"detail": "expected int, got the string '3'"}),
-    takes("int", True, None),
+    takes("int", True, "True"),
     takes("int", 3.5, None),
     takes("float", 3, "3.0"),
     takes("float", "x", None),

@@ -12,6 +12,7 @@ def main():
     from qflow_agent.problem import Problem
 
     answers = []
+    reply, sys.stdout = sys.stdout, sys.stderr  # what a case prints is not the reply
     for number, case in enumerate(json.load(sys.stdin)):
         options = case.get("options", {})
         define = wire.Define(
@@ -22,11 +23,18 @@ def main():
             "auto",
             options.get("validation", "strict"),
         )
-        body = {"items": [{"json": item} for item in case.get("items", [{}])], "args": case.get("args", [])}
+        whole = options.get("whole", False)
+        items = [item if whole else {"json": item} for item in case.get("items", [{}])]
+        body = {"items": items, "args": case.get("args", [])}
         try:
             loaded = load(define, "My node")
             outcome = call(
-                loaded, bytearray(json.dumps(body).encode()), "My node", options.get("on_error", "stop")
+                loaded,
+                bytearray(json.dumps(body).encode()),
+                "My node",
+                options.get("on_error", "stop"),
+                workflow="workflow-7",
+                execution="execution-9",
             )
         except Problem as problem:
             answers.append({"problem": problem.document()})
@@ -34,7 +42,7 @@ def main():
             answers.append(
                 {"items": json.loads(outcome.payload), "hints": outcome.hints, "errors": outcome.errors}
             )
-    json.dump({"fast": codec.FAST, "answers": answers}, sys.stdout)
+    json.dump({"fast": codec.FAST, "answers": answers}, reply)
 
 
 main()

@@ -12,8 +12,12 @@ import qflow_agent
 from qflow_runner.sandbox import vendor
 from qflow_runner.sandbox.image_files import cache_dir
 from qflow_runner.sandbox.images import SUPPORTED
-from tests.unit.agent.cases import CASES, Case
+from tests.unit.agent.cases import CASES as FUNCTIONS
+from tests.unit.agent.cases import Case
+from tests.unit.agent.script_cases import SCRIPTS
+from tests.unit.agent.validation_cases import VALIDATION
 
+CASES = [*FUNCTIONS, *SCRIPTS, *VALIDATION]
 HERE = Path(__file__).parent
 AGENT = Path(qflow_agent.__file__).parents[1]
 PYTHONS = [version for version in SUPPORTED if vendor.find_python(version)]

@@ -1,0 +1,92 @@
+"""What one run calls, and with what: the function of a definition, bound to the items that came in."""
+
+import inspect
+from typing import Any, FrozenSet, List, Sequence
+
+from qflow_agent.binding import Arguments, Binder
+from qflow_agent.body import Body, Json
+from qflow_agent.definition import Loaded
+from qflow_agent.returns import Returns, returns_of
+from qflow_agent.signatures import Signature, signature_of
+
+
+class FunctionRun:
+    """A function with the items of one run. A script's :class:`~qflow_agent.script.ScriptRun` has the same members."""
+
+    def __init__(self, loaded: Loaded, body: Body) -> None:
+        """Raises Problem (argument_unknown)."""
+        self._loaded = loaded
+        self._jsons, self._args = body.jsons, body.args
+        self.function = loaded.function
+        binder = self._binder(self._args[0] if self._args else {})
+        self.at_once = loaded.mode == "all" or (loaded.mode != "item" and binder.takes_many)
+        """Whether one call takes all items."""
+        self.as_is = binder.takes_item_as_is
+        """Whether a call takes its entry, and nothing else."""
+        self.looped = inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
+        """Whether the calls need an event loop."""
+        self.entries: Sequence[Any] = self._jsons
+        """What there is to call for, one per item."""
+        returns = self._returns()
+        self.checked = returns.checked
+        self.checked_element = returns.checked_element
+        self.passing = returns.passing
+        """The classes of results that need neither awaiting nor checking."""
+        self.hints: List[str] = []
+        if self.at_once and len(self._args) > 1 and any(entry != self._args[0] for entry in self._args):
+            self.hints.append(
+                "The mapped values differ between items; one call for all items gets those of the first."
+            )
+
+    def for_all(self) -> Arguments:
+        """The arguments of the one call. Raises Problem (argument_missing, argument_type)."""
+        mapped = self._args[0] if self._args else {}
+        # The code may change its list, which must stay what the results are compared with.
+        return self._binder(mapped).all(list(self._jsons), mapped)
+
+    def for_item(self, number: int, json: Json) -> Arguments:
+        """The arguments of the call for one item. Raises Problem (argument_missing, argument_type)."""
+        mapped = self._mapped(number)
+        return self._binder(mapped).one(json, mapped)
+
+    def inputs(self) -> Sequence[Json]:
+        """What the results are compared with, to know which item each was made from."""
+        return self._jsons
+
+    def _mapped(self, number: int) -> Json:
+        if len(self._args) > 1:
+            return self._args[number]
+        if not self._args:
+            return {}
+        mapped = self._args[0]
+        if len(self._jsons) > 1 and any(type(value) in (list, dict) for value in mapped.values()):
+            import copy
+
+            # One call's changes to a list must not be seen by the next.
+            return copy.deepcopy(mapped)
+        return mapped
+
+    def _binder(self, mapped: Json) -> Binder:
+        cache = self._loaded.cache
+        names: FrozenSet[str] = frozenset(mapped)
+        binder = cache.get(names)
+        if binder is None:
+            checked = self._loaded.validation != "off"
+            binder = cache[names] = Binder(self._signature(), names, self._loaded.name, checked=checked)
+        return binder
+
+    def _signature(self) -> Signature:
+        cache = self._loaded.cache
+        if "signature" not in cache:
+            lax = self._loaded.validation == "coerce"
+            cache["signature"] = signature_of(self._loaded.function, self._loaded.module.__dict__, lax)
+        return cache["signature"]
+
+    def _returns(self) -> Returns:
+        cache = self._loaded.cache
+        if "returns" not in cache:
+            signature = self._signature()
+            cache["returns"] = returns_of(
+                self._loaded.name, signature.returns, signature.scope, self._loaded.validation
+            )
+        return cache["returns"]

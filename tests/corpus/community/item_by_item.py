@@ -1,0 +1,2 @@
+item['f'] = item['c'] * 9 / 5 + 32
+return item

@@ -1,0 +1,1 @@
+return [item for item in items if item['age'] >= 18]

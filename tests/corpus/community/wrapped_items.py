@@ -1,0 +1,3 @@
+for item in items:
+    item['json']['price'] = float(item['json']['price'].replace(',', '.'))
+return items

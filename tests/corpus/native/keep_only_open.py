@@ -1,0 +1,4 @@
+if _item["json"]["status"] != "open":
+    return None
+
+return {"json": {"id": _item["json"]["id"]}}

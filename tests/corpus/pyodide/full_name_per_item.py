@@ -1,0 +1,3 @@
+item = _input.item
+item.json.fullName = f"{item.json.first} {item.json.last}"
+return item
