@@ -12,15 +12,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qflow_runner.errors import DefinitionUnknown, PythonUnsupported, RequestError
+from qflow_runner.errors import DefinitionUnknown, PackagesUnsupported, PythonUnsupported, RequestError
 from qflow_runner.settings import Settings
 
 MAX_CODE = 1_000_000
 """Characters of code in one definition."""
 
-Mode = Literal["auto", "item", "all"]
+Mode = Literal["auto", "item", "all", "script"]
 Output = Literal["auto", "items"]
-Validation = Literal["strict", "off"]
+Validation = Literal["strict", "coerce", "off"]
 
 
 class DefinitionRequest(BaseModel):
@@ -38,12 +38,17 @@ class DefinitionRequest(BaseModel):
         str, Field(max_length=10, description="Version, such as 3.12; empty: the runner's default")
     ] = ""
     mode: Annotated[
-        Mode, Field(description="Once per item, once for all items, or as the first parameter says")
+        Mode,
+        Field(description="Once per item, once for all items, as the first parameter says, or as a script"),
     ] = "auto"
     output: Annotated[Output, Field(description="How the result leaves the function")] = "auto"
     validation: Annotated[
-        Validation, Field(description="Whether arguments are held to their annotations")
+        Validation,
+        Field(description="Whether values are held to their annotations, converted to them, or neither"),
     ] = "strict"
+    requirements: Annotated[
+        list[str], Field(max_length=1_000, description="Packages that the code needs, a requirement each")
+    ] = []
     timeout_s: Annotated[
         float | None, Field(gt=0, description="Seconds; the runner's default when absent")
     ] = None
@@ -79,16 +84,14 @@ class Definitions:
 
     def __init__(self, settings: Settings, pythons: tuple[str, ...]) -> None:
         self._settings = settings
-        self._pythons = pythons
+        self.pythons = pythons
         self._known: OrderedDict[str, Definition] = OrderedDict()
 
     def put(self, request: DefinitionRequest) -> DefinitionReply:
         """Store a definition. Same content, same id. Raises PythonUnsupported or RequestError."""
-        python = request.python or self._settings.python
-        if python not in self._pythons:
-            raise PythonUnsupported(
-                f"There is no Python {python} in Qflow.", hint=f"Choose one of {', '.join(self._pythons)}."
-            )
+        python = check_python(request.python or self._settings.python, self.pythons)
+        if any(each.strip() for each in request.requirements):
+            raise PackagesUnsupported("This runner cannot install packages.")
         timeout_s = request.timeout_s or self._settings.time_limit_s
         if timeout_s > self._settings.time_limit_max_s:
             raise RequestError(
@@ -119,6 +122,15 @@ class Definitions:
             raise DefinitionUnknown("The runner does not know this definition.") from None
         self._known.move_to_end(definition_id)
         return definition
+
+
+def check_python(python: str, pythons: tuple[str, ...]) -> str:
+    """`python`, where there is one. Raises PythonUnsupported."""
+    if python not in pythons:
+        raise PythonUnsupported(
+            f"There is no Python {python} in Qflow.", hint=f"Choose one of {', '.join(pythons)}."
+        )
+    return python
 
 
 _REPLIED = frozenset(DefinitionReply.model_fields)

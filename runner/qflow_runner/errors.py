@@ -5,7 +5,9 @@
     QflowError
     ├── RequestError          the caller can mend it: the request, the token, the definition's name
     │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
-    │   └── PythonUnsupported a definition wants a Python that there is not
+    │   ├── TypeUnreadable, WorkflowUnknown
+    │   ├── PythonUnsupported a definition wants a Python that there is not
+    │   └── PackagesUnsupported a definition wants packages
     ├── GuestProblem          what the sandbox reported of the person's code, category and all
     ├── RunTimeout            the code ran longer than its limit and was stopped
     ├── SessionLost           the execution's process ended under a run
@@ -125,6 +127,28 @@ class PythonUnsupported(RequestError):
     code = "python_unsupported"
     category = "dependency"
     status = 422
+
+
+class PackagesUnsupported(RequestError):
+    code = "packages_unsupported"
+    category = "dependency"
+    status = 422
+    hint = (
+        "Clear the node's requirements and use the standard library: this version installs no packages yet."
+    )
+
+
+class TypeUnreadable(RequestError):
+    code = "type_unreadable"
+    status = 422
+    hint = "Write it as an annotation in Python, such as list[int] or int | None."
+
+
+class WorkflowUnknown(RequestError):
+    code = "workflow_unknown"
+    category = "unavailable"
+    status = 404
+    hint = "PUT it to /v1/workflows/{id} first."
 
 
 _STATUS = {"timeout": 504, "memory": 507, "sandbox": 502, "internal": 502}

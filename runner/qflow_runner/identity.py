@@ -17,6 +17,13 @@ class InUse(QflowError):
     hint = "Stop the other runner, or give this one a QFLOW_DATA_DIR of its own."
 
 
+class NoToken(QflowError):
+    code = "token_missing"
+    category = "unavailable"
+    status = 503
+    hint = "Start the runner once (qflow serve), or set QFLOW_TOKEN to the token that it was started with."
+
+
 class DataDir:
     """The runner's directory, held by an advisory lock for as long as the process lives. Raises InUse."""
 
@@ -39,6 +46,16 @@ class DataDir:
         if self._given is not None:
             return self._given, False
         return _kept(self._path / "token", lambda: secrets.token_urlsafe(32))
+
+    @staticmethod
+    def kept_token(settings: Settings) -> str:
+        """The token of a runner that may be running just now: the one that is set, or that it made. Raises NoToken."""
+        if settings.token is not None:
+            return settings.token.get_secret_value()
+        try:
+            return (settings.data_dir / "token").read_text().strip()
+        except OSError:
+            raise NoToken(f"There is no token in {settings.data_dir} yet.") from None
 
 
 def _kept(path: Path, make: Callable[[], str]) -> tuple[str, bool]:

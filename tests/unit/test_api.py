@@ -93,6 +93,11 @@ async def test_openapi_is_valid_and_complete(runner: RunnerClient) -> None:
         "/v1/definitions/{id}/runs",
         "/v1/executions/{id}/session",
         "/v1/sandboxes",
+        "/v1/analyze",
+        "/v1/types/check",
+        "/v1/workflows/check",
+        "/v1/workflows/{id}",
+        "/editor/qflow-editor.js",
     } == set(document["paths"])
 
 

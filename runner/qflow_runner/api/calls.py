@@ -1,28 +1,21 @@
 """The calls under /v1: HTTP in, a plain call of the runner, HTTP out."""
 
 import json
-from typing import TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited, sentence
 from qflow_runner.api.models import RunQuery
 from qflow_runner.api.state import STATE
 from qflow_runner.definitions import DefinitionRequest
 from qflow_runner.errors import BodyTooLarge, RequestError
 from qflow_runner.run import RunAnswer, RunRequest
 
-Model = TypeVar("Model", bound=BaseModel)
-
-MAX_DEFINITION = 8 * 1024 * 1024
-"""Bytes of a definition's JSON: its code may be all escapes."""
-
 
 async def put_definition(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    if (request.content_length or 0) > MAX_DEFINITION:
-        raise BodyTooLarge("A definition of this size is not accepted.", hint="Shorten the code.")
-    wanted = checked(DefinitionRequest, await request.read())
+    wanted = checked(DefinitionRequest, await limited(request, MAX_DEFINITION))
     reply = state.definitions.put(wanted)
     return web.json_response(text=reply.model_dump_json())
 
@@ -65,19 +58,6 @@ def run_query(request: web.Request) -> RunQuery:
         return RunQuery.model_validate(dict(query))
     except ValidationError as error:
         raise RequestError(f"The query is not right: {sentence(error)}.", hint="See /openapi.json.") from None
-
-
-def checked(model: type[Model], body: bytes) -> Model:
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        raise RequestError(f"The body is not right: {sentence(error)}.", hint="See /openapi.json.") from None
-
-
-def sentence(error: ValidationError) -> str:
-    """What pydantic found, without the values: they may be secret, and long."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found[:5])
 
 
 def reply_body(answer: RunAnswer) -> bytes:

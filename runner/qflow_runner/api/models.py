@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from qflow_runner.definitions import MAX_CODE
+
 
 class Alive(BaseModel):
     status: Literal["alive"] = "alive"
@@ -56,6 +58,102 @@ class RunQuery(BaseModel):
     execution: str = Field(min_length=1, max_length=200, description="Runs of one execution share a session")
     node: str = Field(default="", max_length=200, description="Named in errors, logs and tracebacks")
     on_error: Literal["stop", "continue"] = Field(default="stop", description="At the first item that fails")
+
+
+class AnalyzeBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    code: str = Field(max_length=MAX_CODE, description="Python source, as the user wrote it")
+    python: str = Field(default="", max_length=10, description="Version, such as 3.12; empty: the default")
+    requirements: list[str] | None = Field(default=None, description="Packages that the node lists")
+
+
+class Parameter(BaseModel):
+    name: str
+    type: str = Field(description="As Python writes it; empty where nothing is known")
+    required: bool
+    default: str | None = Field(description="Its source text")
+    keyword_only: bool
+    doc: str
+    inferred: bool = Field(description="Whether the type follows from the code instead of an annotation")
+
+
+class Function(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    line: int
+    params: list[Parameter]
+    returns: str
+    inferred: bool
+    doc: str
+    returns_doc: str
+    generator: bool
+    signature: str
+
+
+class Requirement(BaseModel):
+    requirement: str
+    source: Literal["header", "import"]
+    module: str
+
+
+class Finding(BaseModel):
+    severity: Literal["error", "warning", "info"]
+    code: str
+    message: str
+    hint: str
+    line: int
+    column: int = Field(description="From 1")
+    source: str = Field(description="The line, with a caret under the place")
+
+
+class Analysis(BaseModel):
+    functions: list[Function]
+    entry: str = Field(description="The function that is called when none is named; empty: there is not one")
+    script: Literal["", "native", "pyodide", "community"]
+    imports: list[str]
+    requirements: list[Requirement]
+    findings: list[Finding]
+
+
+class TypesBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field(max_length=10_000, description="Type of the value, as Python writes it")
+    target: str = Field(max_length=10_000, description="Type of the parameter")
+
+
+Verdict = Literal["assignable", "convertible", "unchecked", "incompatible"]
+
+
+class Judgement(BaseModel):
+    verdict: Verdict
+    reason: str
+    suggestion: str
+
+
+class CheckedLink(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    from_: str = Field(alias="from", description="Name of the node that gives")
+    to: str = Field(description="Name of the node that takes")
+    output: int
+    input: int
+    source: str
+    target: str
+    parameter: str
+    verdict: Verdict
+    reason: str
+    suggestion: str
+    path: list[str] = Field(description="Nodes in between, which hand items on unchanged")
+
+
+class WorkflowCheck(BaseModel):
+    ok: bool = Field(description="False when a link is incompatible")
+    links: list[CheckedLink]
+    nodes: list[dict[str, Any]]
+    suggestions: list[dict[str, Any]]
 
 
 class LogLine(BaseModel):

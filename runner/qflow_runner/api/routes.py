@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
-from qflow_runner.api import calls, health, models
+from qflow_runner.api import authoring, calls, health, models
 from qflow_runner.definitions import DefinitionReply, DefinitionRequest
+from qflow_runner.workflows import Workflow
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -73,5 +74,57 @@ ROUTES = (
         calls.sandboxes,
         "The sandboxes that there are",
         reply=models.SandboxList,
+    ),
+    Route(
+        "POST",
+        "/v1/analyze",
+        authoring.analyze,
+        "Functions, types, packages and mistakes of code, which is not run",
+        body=models.AnalyzeBody,
+        reply=models.Analysis,
+        failures=(400, 413, 422),
+    ),
+    Route(
+        "POST",
+        "/v1/types/check",
+        authoring.check_types,
+        "May a value of the source type flow into a parameter of the target type?",
+        body=models.TypesBody,
+        reply=models.Judgement,
+        failures=(400, 413, 422),
+    ),
+    Route(
+        "POST",
+        "/v1/workflows/check",
+        authoring.check_workflow,
+        "Judge every link between the Qflow nodes of an n8n workflow",
+        body=Workflow,
+        reply=models.WorkflowCheck,
+        failures=(400, 413),
+    ),
+    Route(
+        "PUT",
+        "/v1/workflows/{id}",
+        authoring.put_workflow,
+        "Check a workflow, and keep what was found",
+        body=Workflow,
+        reply=models.WorkflowCheck,
+        failures=(400, 413),
+    ),
+    Route(
+        "GET",
+        "/v1/workflows/{id}",
+        authoring.get_workflow,
+        "What the last check of a kept workflow found",
+        reply=models.WorkflowCheck,
+        failures=(404,),
+    ),
+    Route(
+        "GET",
+        "/editor/qflow-editor.js",
+        authoring.editor_extension,
+        "The script that colours links in n8n's editor",
+        content="text/javascript",
+        open=True,
     ),
 )

@@ -7,6 +7,7 @@ import signal
 import structlog
 from aiohttp import web
 
+from qflow_runner.analysis import Analyzer
 from qflow_runner.api import health, openapi, problems
 from qflow_runner.api.routes import ROUTES
 from qflow_runner.api.state import STATE, State
@@ -16,6 +17,8 @@ from qflow_runner.sandbox.backend import Backend
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sessions import Sessions
 from qflow_runner.settings import Settings
+from qflow_runner.workflows import Checker
+from qflow_runner.workflows.kept import KeptWorkflows
 
 log = structlog.get_logger()
 
@@ -26,7 +29,18 @@ def build_state(
     definitions = Definitions(settings, pythons)
     keeper = Keeper(settings, backend, identity)
     sessions = Sessions(settings.session_idle_s, settings.sessions_per_sandbox)
-    return State(settings, token, definitions, keeper, sessions, Flow(definitions, keeper, sessions))
+    analyzer = Analyzer()
+    return State(
+        settings=settings,
+        token=token,
+        definitions=definitions,
+        keeper=keeper,
+        sessions=sessions,
+        flow=Flow(definitions, keeper, sessions),
+        analyzer=analyzer,
+        checker=Checker(analyzer, settings.python),
+        workflows=KeptWorkflows(),
+    )
 
 
 def build_app(state: State) -> web.Application:
@@ -40,10 +54,12 @@ def build_app(state: State) -> web.Application:
 
 
 async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an async generator
-    keeper = app[STATE].keeper
-    await keeper.open()
+    state = app[STATE]
+    await state.keeper.open()
+    await state.analyzer.open()
     yield
-    await keeper.close()
+    await state.analyzer.close()
+    await state.keeper.close()
 
 
 async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> None:

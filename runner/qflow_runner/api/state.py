@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from qflow_runner.analysis import Analyzer
 from qflow_runner.definitions import Definitions
 from qflow_runner.run import Flow
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sessions import Sessions
 from qflow_runner.settings import Settings
+from qflow_runner.workflows import Checker
+from qflow_runner.workflows.kept import KeptWorkflows
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,9 @@ class State:
     keeper: Keeper
     sessions: Sessions
     flow: Flow
+    analyzer: Analyzer
+    checker: Checker
+    workflows: KeptWorkflows
 
 
 STATE = web.AppKey("state", State)

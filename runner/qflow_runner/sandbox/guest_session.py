@@ -72,6 +72,9 @@ class GuestSession:
     def end(self) -> None:
         """Kill the process and all that it started."""
         self.ended = True
+        if self._gone is None and (self._answer is None or self._answer.done()):
+            # A run that comes before the process is gone must not reach it. One that waits learns how it ended.
+            self._gone = SessionLost("The session had been ended before this run.")
         self._kill(self.token)
 
     def _stop_late(self, limit: float) -> None:

@@ -29,6 +29,8 @@ def judge(source: Type, target: Type) -> Judgement:
 def _judge(source: Type, target: Type, asked: frozenset[Pair]) -> Judgement:
     if target in {source, OBJECT} or isinstance(source, forms.Never):
         return FITS
+    if isinstance(target, forms.Union) and source in target.members:
+        return FITS
     if (source, target) in asked:
         return FITS
     if len(asked) > MAX_DEPTH:

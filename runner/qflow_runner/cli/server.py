@@ -1,4 +1,4 @@
-"""The command `qflow`."""
+"""`qflow serve`, and what there is to know about it."""
 
 import asyncio
 import sys
@@ -12,19 +12,13 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from qflow_runner import __version__
-from qflow_runner.errors import QflowError
 from qflow_runner.identity import DataDir
 from qflow_runner.observe import logs
 from qflow_runner.settings import Settings
 
-app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
-images_app = typer.Typer(help="The sandbox images.", no_args_is_help=True)
-app.add_typer(images_app, name="images")
-
 Backends = Annotated[str | None, typer.Option(help="docker, or process (development only: no boundary)")]
 
 
-@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on")] = None,
@@ -37,7 +31,7 @@ def serve(
     from qflow_runner.sandbox.images import SUPPORTED  # noqa: PLC0415
 
     given = {"host": host, "port": port, "backend": backend, "data_dir": data_dir}
-    settings = _settings({name: value for name, value in given.items() if value is not None})
+    settings = read_settings({name: value for name, value in given.items() if value is not None})
     logs.configure(settings.log_format, settings.log_level)
     directory = DataDir(settings)
     token, is_new = directory.token()
@@ -48,7 +42,6 @@ def serve(
     asyncio.run(server.serve(state))
 
 
-@app.command("settings")
 def show_settings() -> None:
     """Every setting with its default, unit and meaning."""
     table = Table(Column("Variable", no_wrap=True), "Default", Column("What it is for", ratio=1), box=SIMPLE)
@@ -60,40 +53,13 @@ def show_settings() -> None:
     Console().print(table)
 
 
-@app.command()
 def version() -> None:
     """The version."""
     print(__version__)
 
 
-@images_app.command("build")
-def images_build(
-    python: Annotated[
-        list[str] | None, typer.Option(help="Version to build; may be repeated; all when absent")
-    ] = None,
-    base: Annotated[
-        str, typer.Option(help="Where python:X-slim-bookworm comes from: auto, pull or local")
-    ] = "auto",
-) -> None:
-    """Build the sandbox images that this version of Qflow wants. Quick for those that exist."""
-    from qflow_runner.sandbox import images  # noqa: PLC0415
-
-    for name in images.build_images(python or list(images.SUPPORTED), base, print):
-        print(name)
-
-
-@images_app.command("list")
-def images_list() -> None:
-    """Which Python versions this machine has images for."""
-    from qflow_runner.sandbox import images  # noqa: PLC0415
-
-    table = Table("Python", "Image", "Built", "Support")
-    for row in images.list_images():
-        table.add_row(*row)
-    Console().print(table)
-
-
-def _settings(given: dict[str, object]) -> Settings:
+def read_settings(given: dict[str, object]) -> Settings:
+    """The settings of the environment, and those given; a wrong one ends the command with its name."""
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
@@ -104,11 +70,3 @@ def _settings(given: dict[str, object]) -> Settings:
                 file=sys.stderr,
             )
         raise SystemExit(2) from None
-
-
-def main() -> None:
-    try:
-        app()
-    except QflowError as error:
-        print(error.detail + (f" {error.hint}" if error.hint else ""), file=sys.stderr)
-        raise SystemExit(1) from None

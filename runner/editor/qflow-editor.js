@@ -1,0 +1,562 @@
+/*
+ * Editor extension for n8n (EXTERNAL_FRONTEND_HOOKS_URLS). It colours the links between Qflow nodes by whether they
+ * fit, explains them on hover, and takes away a link that cannot work at the moment in which it is drawn.
+ *
+ * The verdicts come from the hook file's route in n8n; no token is here. n8n's editor promises nothing about its
+ * inside: all that is needed of it is named in `documentOf`, and where something else is found, or anything fails
+ * later, the extension takes itself out of the page without a word.
+ */
+(() => {
+	'use strict';
+
+	const SETTLE_MS = 300;
+	const BATCH_MS = 30;
+	const RETRY_MS = 15_000;
+	const TOAST_MS = 20_000;
+	const MAX_OFFERS = 4;
+
+	/** From the best to the worst. Where two links share a wire, the worst is shown. */
+	const VERDICTS = {
+		assignable: { title: 'Fits', colour: 'light-dark(#1a8754, #46c28a)', dashes: 'none' },
+		convertible: { title: 'Fits after a conversion', colour: 'light-dark(#2b6cd4, #6ea8fe)', dashes: 'none' },
+		unchecked: { title: 'Not known before it runs', colour: 'light-dark(#767b85, #9aa0ab)', dashes: '2 6' },
+		incompatible: { title: 'Cannot work', colour: 'light-dark(#d32f2f, #ff6b6b)', dashes: '10 5' },
+	};
+	const SEVERITY = Object.keys(VERDICTS);
+
+	const isActiveQflow = (node) => /\.qflowPython$/.test(node.type) && !node.disabled;
+	const isObject = (value) => typeof value === 'object' && value !== null;
+
+	// --- n8n's editor ---------------------------------------------------------------------------------------------
+
+	/** The open workflow, as n8n passes it to its frontend hooks; undefined where that has another form. */
+	function documentOf(hookStore) {
+		const store = hookStore?.workflowDocumentStore;
+		const calls = ['onNodesChange', 'onConnectionsChange', 'removeConnection'];
+		const isKnown =
+			isObject(store) &&
+			Array.isArray(store.allNodes) &&
+			isObject(store.connectionsBySourceNode) &&
+			calls.every((name) => typeof store[name] === 'function');
+		return isKnown && /\/workflow\/[^/]/.test(location.pathname) ? store : undefined;
+	}
+
+	/** What n8n would save of the open workflow, as far as links depend on it. */
+	function workflowOf(store) {
+		const nodes = store.allNodes.map(({ id, name, type, parameters, disabled, onError }) => ({
+			id,
+			name,
+			type,
+			parameters,
+			disabled,
+			onError,
+		}));
+		return { nodes, connections: store.connectionsBySourceNode };
+	}
+
+	/** The wires that leave a node: {from, output, to, input}, of n8n's kind "main". */
+	function wiresFrom(connections, from) {
+		const outputs = connections[from]?.main ?? [];
+		return outputs.flatMap((targets, output) =>
+			(targets ?? [])
+				.filter((target) => target.type === 'main')
+				.map((target) => ({ from, output, to: target.node, input: target.index })),
+		);
+	}
+
+	const wiresBetween = (connections, from, to) => wiresFrom(connections, from).filter((wire) => wire.to === to);
+
+	/** The wires that a link runs over: one, or those by way of the nodes that hand items on. */
+	function wiresOf(link, connections) {
+		const stations = [link.from, ...(link.path ?? []), link.to];
+		const last = stations.length - 2;
+		return stations.slice(1).flatMap((to, index) =>
+			wiresBetween(connections, stations[index], to).filter(
+				(wire) =>
+					(index > 0 || wire.output === link.output) && (index < last || wire.input === link.input),
+			),
+		);
+	}
+
+	/** How the canvas names a wire. By ids, so a node that is renamed keeps its wires. */
+	function edgeId({ from, output, to, input }, ids) {
+		return `[${ids.get(from)}/outputs/main/${output}][${ids.get(to)}/inputs/main/${input}]`;
+	}
+
+	const wireOf = ([source, target]) => ({
+		from: source.node,
+		output: source.index,
+		to: target.node,
+		input: target.index,
+	});
+	const idsOf = (nodes) => new Map(nodes.map(({ name, id }) => [name, id]));
+
+	/** The ids of a workflow's nodes, and its edges. */
+	function whatIsIn({ nodes, connections }) {
+		const ids = idsOf(nodes);
+		const edges = new Set();
+		for (const from of Object.keys(connections)) {
+			for (const wire of wiresFrom(connections, from)) edges.add(edgeId(wire, ids));
+		}
+		return { nodes: new Set(ids.values()), edges };
+	}
+
+	// --- asking ---------------------------------------------------------------------------------------------------
+
+	function checkUrl() {
+		const named = document.querySelector('meta[name="n8n:config:rest-endpoint"]')?.content;
+		const rest = named ? atob(named) : 'rest';
+		return new URL(`${window.BASE_PATH ?? '/'}${rest}/qflow/check`, location.origin).href;
+	}
+
+	/** {answer}, or {away: sentence} while the runner is away, or {} where n8n has no hook file or nobody is signed in. */
+	async function ask(body) {
+		const headers = {
+			'Content-Type': 'application/json',
+			// n8n ties its cookie to this.
+			'browser-id': localStorage.getItem('n8n-browserId') ?? '',
+		};
+		let response;
+		let answer;
+		try {
+			response = await fetch(checkUrl(), { method: 'POST', headers, body });
+			answer = await response.json();
+		} catch {
+			return {}; // n8n itself is away, and says so
+		}
+		if (response.status === 503) return { away: String(answer?.message ?? 'Links are not checked.') };
+		return response.ok && Array.isArray(answer?.links) ? { answer } : {};
+	}
+
+	// --- one open workflow ----------------------------------------------------------------------------------------
+
+	class OpenWorkflow {
+		edges = new Map(); // the canvas's name of a wire -> the worst link that runs over it
+		#marked = new Set(); // ids of nodes that carry our issue
+		#listeners;
+		#timer;
+		#isClosed = false;
+		#batch; // wires that were added in this moment
+		#drawn = new Map(); // edge -> connection: drawn by a person, and not judged yet
+		#checked; // what the last answer was about
+		#latest = 0;
+		#knownNodes = new Set();
+		#knownEdges = new Set(); // a wire that was here before is not taken away when undo brings it back
+
+		constructor(store) {
+			this.store = store;
+			this.#listeners = [
+				store.onNodesChange(guarded(() => this.checkSoon())),
+				store.onConnectionsChange(guarded((event) => this.#onWires(event))),
+			];
+			this.checkSoon(0);
+		}
+
+		close() {
+			this.#isClosed = true;
+			clearTimeout(this.#timer);
+			for (const listener of this.#listeners) listener?.off?.();
+			this.#show([]);
+		}
+
+		checkSoon(delay = SETTLE_MS) {
+			if (this.#isClosed) return;
+			clearTimeout(this.#timer);
+			this.#timer = setTimeout(
+				guarded(() => this.#check()),
+				delay,
+			);
+		}
+
+		/**
+		 * A wire that comes alone was drawn. Several at once were pasted, or brought back, or belong to a node that
+		 * was put between two others.
+		 */
+		#onWires(event) {
+			const connection = event?.payload?.connection;
+			const isWire = connection?.length === 2 && connection.every((end) => end?.type === 'main');
+			if (event?.action === 'add' && isWire) {
+				this.#batch ??= this.#openBatch();
+				this.#batch.push(connection);
+			}
+			this.checkSoon();
+		}
+
+		#openBatch() {
+			const batch = [];
+			const end = () => {
+				this.#batch = undefined;
+				if (batch.length === 1 && this.#isNew(batch[0])) this.#drawn.set(this.#edgeOf(batch[0]), batch[0]);
+				this.checkSoon(0);
+			};
+			setTimeout(guarded(end), BATCH_MS);
+			return batch;
+		}
+
+		/** Not one that was here before, and not one that came together with both its nodes. */
+		#isNew(connection) {
+			const ids = idsOf(this.store.allNodes);
+			const cameWithItsNodes = connection.every((end) => !this.#knownNodes.has(ids.get(end.node)));
+			return !this.#knownEdges.has(this.#edgeOf(connection)) && !cameWithItsNodes;
+		}
+
+		#edgeOf(connection) {
+			return edgeId(wireOf(connection), idsOf(this.store.allNodes));
+		}
+
+		async #check() {
+			if (this.#batch !== undefined) return; // its end asks for a check
+			const workflow = workflowOf(this.store);
+			const seen = whatIsIn(workflow);
+			const number = ++this.#latest;
+			const body = JSON.stringify(workflow);
+			if (body === this.#checked) {
+				this.#markNodes();
+				return;
+			}
+			const { answer, away } = workflow.nodes.some(isActiveQflow) ? await ask(body) : { answer: { links: [] } };
+			// Changed meanwhile: a later check speaks, and judges what this one would have.
+			if (number !== this.#latest || this.#isClosed) return;
+			const refused = this.#takeBack(seen.edges, answer);
+			this.#checked = answer === undefined || refused.size > 0 ? undefined : body;
+			for (const id of seen.nodes) this.#knownNodes.add(id);
+			for (const edge of seen.edges) this.#knownEdges.add(edge);
+			for (const edge of refused.keys()) this.#knownEdges.delete(edge);
+			this.#show((answer?.links ?? []).filter((link) => link.verdict in VERDICTS));
+			if (away === undefined) notice.hide();
+			else this.#waitForRunner(away);
+		}
+
+		#waitForRunner(sentence) {
+			notice.show(sentence);
+			const again = guarded(() => this.checkSoon(0));
+			clearTimeout(this.#timer);
+			this.#timer = setTimeout(() => {
+				if (document.hidden) document.addEventListener('visibilitychange', again, { once: true });
+				else again();
+			}, RETRY_MS);
+		}
+
+		/** Takes back the wires that were drawn and cannot work: edge -> its link. Without an answer all may stay. */
+		#takeBack(seenEdges, answer) {
+			const refused = new Map();
+			for (const [edge, connection] of this.#drawn) {
+				if (!seenEdges.has(edge)) continue;
+				this.#drawn.delete(edge);
+				const link = this.#worstLinks(answer?.links ?? []).get(edge);
+				if (link?.verdict !== 'incompatible') continue;
+				refused.set(edge, link);
+				const offers = this.#offers(link, answer);
+				this.store.removeConnection({ connection });
+				refusal.show(link, offers);
+			}
+			return refused;
+		}
+
+		/** What the source could feed instead: functions that nodes of this workflow have. */
+		#offers(link, answer) {
+			const fitting = (answer.suggestions ?? []).find((each) => each.from === link.from)?.functions ?? [];
+			const signatures = new Map((answer.nodes ?? []).map(({ name, signature }) => [name, signature]));
+			return fitting
+				.filter(({ node }) => wiresBetween(this.store.connectionsBySourceNode, link.from, node).length === 0)
+				.slice(0, MAX_OFFERS)
+				.map(({ node, signature }) => ({
+					node,
+					signature,
+					// Only the function that the node calls can be linked to; another one must be chosen there first.
+					draw:
+						signatures.get(node) === signature && typeof this.store.addConnection === 'function'
+							? guarded(() => this.#draw(link, node))
+							: undefined,
+				}));
+		}
+
+		#draw(link, node) {
+			const source = { node: link.from, type: 'main', index: link.output };
+			this.store.addConnection({ connection: [source, { node, type: 'main', index: 0 }] });
+		}
+
+		#show(links) {
+			this.edges = this.#worstLinks(links);
+			paint(this.edges);
+			this.#markNodes();
+		}
+
+		/** By edge, for the wires that there are now. */
+		#worstLinks(links) {
+			const ids = idsOf(this.store.allNodes);
+			const found = new Map();
+			for (const link of [...links].sort((a, b) => SEVERITY.indexOf(a.verdict) - SEVERITY.indexOf(b.verdict))) {
+				for (const wire of wiresOf(link, this.store.connectionsBySourceNode)) found.set(edgeId(wire, ids), link);
+			}
+			return found;
+		}
+
+		/** n8n shows our issue with its own, and forgets it now and then when it looks for its own anew. */
+		#markNodes() {
+			if (typeof this.store.setNodeIssue !== 'function') return;
+			const wanted = new Map();
+			for (const link of this.edges.values()) {
+				if (link.verdict === 'incompatible') wanted.set(link.to_id, link.reason);
+			}
+			for (const node of this.store.allNodes) {
+				const reason = wanted.get(node.id);
+				const { qflow, ...others } = node.issues?.input ?? {};
+				if (reason !== undefined) {
+					this.#marked.add(node.id);
+					if (qflow?.[0] !== reason) this.#setIssue(node, { ...others, qflow: [reason] });
+				} else if (this.#marked.delete(node.id)) {
+					this.#setIssue(node, Object.keys(others).length > 0 ? others : null);
+				}
+			}
+		}
+
+		#setIssue(node, value) {
+			this.store.setNodeIssue({ node: node.name, type: 'input', value });
+		}
+	}
+
+	// --- what people see ------------------------------------------------------------------------------------------
+
+	const COLOURS = SEVERITY.map((name) => `--qflow-${name}: ${VERDICTS[name].colour};`).join(' ');
+	const BOXES = `
+:root { ${COLOURS} }
+.qflow-box { position: fixed; z-index: 2100; box-sizing: border-box; max-width: 27rem; padding: 12px 16px;
+	border: 1px solid light-dark(#d9dce3, #45484f); border-radius: 8px; box-shadow: 0 4px 16px rgb(0 0 0 / 16%);
+	background: light-dark(#fff, #26282d); color: light-dark(#2a2d34, #e6e8ec); text-align: left;
+	font: 13px/1.45 var(--font-family, InterVariable, system-ui, sans-serif); overflow-wrap: anywhere; }
+.qflow-box[hidden] { display: none; }
+.qflow-box p { margin: 6px 0 0; }
+.qflow-box code { font: 12px/1.5 var(--font-family--monospace, CommitMono, ui-monospace, monospace); }
+.qflow-muted { color: light-dark(#626873, #a9aeb8); }
+.qflow-title { display: flex; align-items: center; gap: 8px; font-weight: 600; }
+.qflow-dot { flex: none; width: 9px; height: 9px; border-radius: 50%; background: var(--qflow-dot); }
+.qflow-tooltip { pointer-events: none; }
+.qflow-legend { display: flex; flex-wrap: wrap; gap: 2px 14px; margin-top: 10px; padding-top: 8px; font-size: 11px;
+	border-top: 1px solid light-dark(#e6e8ee, #3b3e45); }
+.qflow-legend span { display: flex; align-items: center; gap: 6px; }
+.qflow-legend .qflow-dot { width: 7px; height: 7px; }
+.qflow-refusal { right: 24px; bottom: 24px; padding-right: 44px; border-left: 4px solid var(--qflow-incompatible); }
+.qflow-refusal ul { margin: 6px 0 0; padding: 0; list-style: none; }
+.qflow-refusal li { margin-top: 6px; }
+.qflow-refusal button { font: inherit; color: inherit; background: none; border: 0; border-radius: 4px; cursor: pointer; }
+.qflow-refusal button:focus-visible { outline: 2px solid var(--qflow-convertible); }
+.qflow-close { position: absolute; top: 8px; right: 8px; width: 28px; height: 28px; font-size: 18px !important; line-height: 1 !important; }
+.qflow-refusal .qflow-draw { padding: 2px 10px; margin-right: 8px; border: 1px solid light-dark(#c5c9d2, #5a5e67); font-weight: 600; }
+.qflow-notice { right: 24px; top: 76px; padding: 6px 12px; border-left: 4px solid var(--qflow-unchecked); font-size: 12px; }
+`;
+
+	function element(tag, className = '', ...children) {
+		const made = document.createElement(tag);
+		made.className = className;
+		made.append(...children.filter((child) => child !== undefined));
+		return made;
+	}
+
+	function dot(verdict) {
+		const made = element('span', 'qflow-dot');
+		made.style.setProperty('--qflow-dot', `var(--qflow-${verdict})`);
+		return made;
+	}
+
+	/** A box that is put into the page when it is first needed, and stays there for assistive technology to watch. */
+	function box(className, role) {
+		const made = element('div', `qflow-box ${className}`);
+		made.setAttribute('role', role);
+		made.hidden = true;
+		return made;
+	}
+
+	const style = element('style');
+
+	function paint(edges) {
+		const rules = SEVERITY.map((verdict) => {
+			const painted = [...edges].filter(([, link]) => link.verdict === verdict).map(([edge]) => pathOf(edge));
+			const { dashes } = VERDICTS[verdict];
+			return painted.length === 0
+				? ''
+				: `${painted.join(',\n')} { stroke: var(--qflow-${verdict}) !important; stroke-width: 2.5px !important; stroke-dasharray: ${dashes} !important; }`;
+		});
+		if (!style.isConnected) document.head.append(style);
+		style.textContent = `${BOXES}${rules.join('\n')}`;
+	}
+
+	function pathOf(edge) {
+		return `.vue-flow__edge[data-id="${edge.replace(/["\\]/g, '\\$&')}"] path.vue-flow__edge-path`;
+	}
+
+	/** On hover, or when an edge has the keyboard's focus: what a link's colour means. */
+	const tooltip = {
+		box: box('qflow-tooltip', 'tooltip'),
+
+		show(link, x, y) {
+			const takes = link.parameter ? `${link.parameter}: ${link.target}` : link.target;
+			const path = (link.path ?? []).length > 0 ? ` by way of ${link.path.join(', ')}` : '';
+			this.box.replaceChildren(
+				element('div', 'qflow-title', dot(link.verdict), VERDICTS[link.verdict].title),
+				element('p', '', element('code', '', `${link.source || 'unknown'} → ${takes || 'unknown'}`)),
+				element('p', 'qflow-muted', `${link.from} → ${link.to}${path}`),
+				link.reason ? element('p', '', link.reason) : '',
+				link.suggestion ? element('p', '', link.suggestion) : '',
+				element('div', 'qflow-legend qflow-muted', ...SEVERITY.map(legendEntry)),
+			);
+			if (!this.box.isConnected) document.body.append(this.box);
+			this.box.hidden = false;
+			const { width, height } = this.box.getBoundingClientRect();
+			// Below the pointer, so that n8n's own buttons on the wire stay free.
+			const top = y + 28 + height > innerHeight ? y - 28 - height : y + 28;
+			this.box.style.left = `${Math.max(8, Math.min(x - width / 2, innerWidth - width - 8))}px`;
+			this.box.style.top = `${Math.max(8, top)}px`;
+		},
+
+		hide() {
+			this.box.hidden = true;
+		},
+	};
+
+	function legendEntry(verdict) {
+		return element('span', '', dot(verdict), VERDICTS[verdict].title);
+	}
+
+	/** Says why a link was taken away, and what would fit. It waits while somebody reads it. */
+	const refusal = {
+		box: box('qflow-refusal', 'alert'),
+		timer: undefined,
+
+		show(link, offers) {
+			const close = element('button', 'qflow-close', '×');
+			close.type = 'button';
+			close.setAttribute('aria-label', 'Close');
+			close.addEventListener('click', () => this.hide());
+			this.box.replaceChildren(
+				close,
+				element('div', 'qflow-title', dot('incompatible'), 'This link cannot work, so it was taken away'),
+				element('p', '', link.reason),
+				link.suggestion ? element('p', '', link.suggestion) : '',
+				...(offers.length > 0 ? [element('p', 'qflow-muted', `These take what '${link.from}' gives:`)] : []),
+				element('ul', '', ...offers.map((offer) => this.offered(offer))),
+			);
+			if (!this.box.isConnected) {
+				document.body.append(this.box);
+				this.box.addEventListener('pointerenter', () => clearTimeout(this.timer));
+				this.box.addEventListener('focusin', () => clearTimeout(this.timer));
+				this.box.addEventListener('pointerleave', () => this.hideLater());
+			}
+			this.box.hidden = false;
+			this.hideLater();
+		},
+
+		offered({ node, signature, draw }) {
+			const code = element('code', '', signature);
+			if (draw === undefined) return element('li', '', code, ` in '${node}', once it is chosen there`);
+			const button = element('button', 'qflow-draw', `Link to '${node}'`);
+			button.type = 'button';
+			button.addEventListener('click', () => {
+				this.hide();
+				draw();
+			});
+			return element('li', '', button, code);
+		},
+
+		hideLater() {
+			clearTimeout(this.timer);
+			this.timer = setTimeout(() => this.hide(), TOAST_MS);
+		},
+
+		hide() {
+			clearTimeout(this.timer);
+			this.box.hidden = true;
+		},
+	};
+
+	const notice = {
+		box: box('qflow-notice', 'status'),
+
+		show(sentence) {
+			if (!this.box.isConnected) document.body.append(this.box);
+			this.box.hidden = false;
+			if (this.box.textContent !== sentence) this.box.textContent = sentence;
+		},
+
+		hide() {
+			this.box.hidden = true;
+		},
+	};
+
+	// --- start and end --------------------------------------------------------------------------------------------
+
+	let open;
+	let isOver = false;
+
+	/** The one guard: whatever fails here ends the extension, and n8n's editor goes on as without it. */
+	function guarded(work) {
+		const end = () => {
+			isOver = true;
+			try {
+				leave();
+			} catch {
+				// What is left of it does nothing.
+			}
+			for (const each of [style, tooltip.box, refusal.box, notice.box]) each.remove();
+		};
+		return (...given) => {
+			if (isOver) return;
+			try {
+				const result = work(...given);
+				if (typeof result?.catch === 'function') result.catch(end);
+			} catch {
+				end();
+			}
+		};
+	}
+
+	function leave() {
+		const left = open;
+		open = undefined;
+		for (const each of [tooltip, refusal, notice]) each.hide();
+		left?.close();
+	}
+
+	function onPageChange(hookStore) {
+		const store = documentOf(hookStore);
+		if (store === open?.store) {
+			open?.checkSoon();
+			return;
+		}
+		leave();
+		if (store !== undefined) open = new OpenWorkflow(store);
+	}
+
+	function linkAt(target) {
+		const edge = target instanceof Element ? target.closest('.vue-flow__edge') : null;
+		return edge === null ? undefined : open?.edges.get(edge.dataset.id);
+	}
+
+	function onPointer(event) {
+		const link = linkAt(event.target);
+		if (link === undefined) tooltip.hide();
+		else tooltip.show(link, event.clientX, event.clientY);
+	}
+
+	function onFocus(event) {
+		const link = linkAt(event.target);
+		if (link === undefined || !event.target.matches(':focus-visible')) return;
+		const { left, top, width, height } = event.target.getBoundingClientRect();
+		tooltip.show(link, left + width / 2, top + height / 2);
+	}
+
+	/** n8n calls these with its store when something happened in its editor; what they return is ignored. */
+	const hooks = (window.n8nExternalHooks ??= {});
+	for (const [group, event] of [
+		['main', 'routeChange'],
+		['workflow', 'open'],
+		['nodeView', 'mount'],
+	]) {
+		((hooks[group] ??= {})[event] ??= []).push(guarded(onPageChange));
+	}
+	document.addEventListener('pointerover', guarded(onPointer));
+	document.addEventListener('focusin', guarded(onFocus));
+	for (const event of ['pointerdown', 'wheel', 'keydown', 'focusout']) {
+		document.addEventListener(event, guarded(() => tooltip.hide()), { passive: true, capture: true });
+	}
+})();

@@ -1,0 +1,69 @@
+"""The calls that help to write: analyse code, judge types, check a workflow's links. None of them runs code."""
+
+import asyncio
+
+from aiohttp import web
+
+from qflow_runner import types
+from qflow_runner.analysis import to_json
+from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited
+from qflow_runner.api.models import AnalyzeBody, TypesBody
+from qflow_runner.api.state import STATE
+from qflow_runner.definitions import check_python
+from qflow_runner.errors import TypeUnreadable
+from qflow_runner.n8n_files import EXTENSION, editor_files
+from qflow_runner.workflows import Check, Workflow
+from qflow_runner.workflows.form import check_form
+
+MAX_WORKFLOW = 32 * 1024 * 1024
+"""Bytes of a workflow's JSON, pinned data included."""
+
+
+async def analyze(request: web.Request) -> web.Response:
+    state = request.app[STATE]
+    body = checked(AnalyzeBody, await limited(request, MAX_DEFINITION))
+    python = check_python(body.python or state.settings.python, state.definitions.pythons)
+    analysis = await state.analyzer.analyze(body.code, python)
+    return web.json_response(to_json(analysis))
+
+
+async def check_types(request: web.Request) -> web.Response:
+    body = checked(TypesBody, await limited(request, MAX_DEFINITION))
+    judgement = types.judge(_type(body.source, "source"), _type(body.target, "target"))
+    return web.json_response(
+        {"verdict": judgement.verdict, "reason": judgement.reason, "suggestion": judgement.suggestion}
+    )
+
+
+async def check_workflow(request: web.Request) -> web.Response:
+    return web.json_response(check_form(await _check(request)))
+
+
+async def put_workflow(request: web.Request) -> web.Response:
+    check = await _check(request)
+    request.app[STATE].workflows.put(request.match_info["id"], check)
+    return web.json_response(check_form(check))
+
+
+async def get_workflow(request: web.Request) -> web.Response:
+    return web.json_response(check_form(request.app[STATE].workflows.get(request.match_info["id"])))
+
+
+async def editor_extension(request: web.Request) -> web.Response:
+    del request
+    text = await asyncio.to_thread((editor_files() / EXTENSION).read_text)
+    return web.Response(text=text, content_type="text/javascript")
+
+
+async def _check(request: web.Request) -> Check:
+    body = await limited(request, MAX_WORKFLOW)
+    # A workflow with its pinned data may be large: it is parsed beside the loop.
+    workflow = await asyncio.to_thread(checked, Workflow, body)
+    return await request.app[STATE].checker.check(workflow)
+
+
+def _type(text: str, which: str) -> types.Type:
+    try:
+        return types.parse(text)
+    except types.TypeSyntax as error:
+        raise TypeUnreadable(f"The {which} is not a type that Python can read: {error.detail}.") from None

@@ -1,0 +1,25 @@
+"""The command `qflow`."""
+
+import sys
+
+import typer
+
+from qflow_runner.cli import authoring, images, server
+from qflow_runner.errors import QflowError
+
+app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
+app.command()(server.serve)
+app.command()(authoring.check)
+app.command()(authoring.analyze)
+app.command("n8n-files")(authoring.n8n_files)
+app.command("settings")(server.show_settings)
+app.command()(server.version)
+app.add_typer(images.app, name="images")
+
+
+def main() -> None:
+    try:
+        app()
+    except QflowError as error:
+        print(error.detail + (f" {error.hint}" if error.hint else ""), file=sys.stderr)
+        raise SystemExit(1) from None

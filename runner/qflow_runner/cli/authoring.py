@@ -1,0 +1,117 @@
+"""`qflow analyze`, `qflow check` and `qflow n8n-files`: what helps to write, without a running runner."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from qflow_runner import __version__
+from qflow_runner.analysis import Analysis, Analyzer
+from qflow_runner.cli.server import read_settings
+
+Format = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it")]
+CheckFormat = Annotated[Literal["table", "json", "sarif"], typer.Option("--format", help="How to print it")]
+
+
+def analyze(
+    file: Annotated[Path, typer.Argument(help="A Python file, or - for standard input")],
+    python: Annotated[str, typer.Option(help="The Python version that will run it")] = "",
+    form: Format = "table",
+) -> None:
+    """Show the functions, types, packages and mistakes of a node's code, without running it. Exit 1 on an error."""
+    from qflow_runner.analysis import to_json  # noqa: PLC0415 - only here are they needed
+    from qflow_runner.analysis.show import show  # noqa: PLC0415
+
+    code = _read(file)
+    analysis = asyncio.run(_analyze(code, python or read_settings({}).python))
+    if form == "json":
+        print(json.dumps(to_json(analysis), indent=2))
+    else:
+        Console().print(show(analysis))
+    if any(finding.severity == "error" for finding in analysis.findings):
+        raise SystemExit(1)
+
+
+def check(
+    workflow: Annotated[
+        list[Path], typer.Argument(help="n8n workflow files (JSON), or - for standard input")
+    ],
+    form: CheckFormat = "table",
+) -> None:
+    """Check that the nodes of n8n workflows fit together. Exit 1 on an incompatible link or code with an error."""
+    from qflow_runner.workflows import Check, Checker, Workflow  # noqa: PLC0415
+    from qflow_runner.workflows.form import check_form, sarif  # noqa: PLC0415
+    from qflow_runner.workflows.show import show_check  # noqa: PLC0415
+
+    async def run() -> list[tuple[Path, str, Check]]:
+        analyzer = Analyzer()
+        await analyzer.open()
+        try:
+            checker = Checker(analyzer, read_settings({}).python)
+            return [(path, each.name, await checker.check(each)) for path, each in read]
+        finally:
+            await analyzer.close()
+
+    read: list[tuple[Path, Workflow]] = []
+    for path in workflow:
+        try:
+            read.append((path, Workflow.model_validate_json(_read(path))))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            _refuse(f"{path} is not an n8n workflow: {where}: {first['msg']}.")
+    done = asyncio.run(run())
+    if form == "sarif":
+        runs = [sarif(found, str(path), __version__) for path, _, found in done]
+        print(json.dumps(runs[0] | {"runs": [each["runs"][0] for each in runs]}, indent=2))
+    elif form == "json":
+        forms = [{"file": str(path), **check_form(found)} for path, _, found in done]
+        print(json.dumps(forms[0] if len(forms) == 1 else forms, indent=2))
+    else:
+        for path, name, found in done:
+            show_check(Console(), name or path.name, found)
+    if any(not found.ok or any(node.findings for node in found.nodes) for _, _, found in done):
+        raise SystemExit(1)
+
+
+def n8n_files(
+    directory: Annotated[Path, typer.Argument(help="Where n8n can read them")],
+    url: Annotated[str, typer.Option(help="The runner's address, as n8n reaches it")] = "",
+) -> None:
+    """Write the files that let n8n check links: the hook file and the editor extension, with the runner's address."""
+    from qflow_runner.identity import DataDir  # noqa: PLC0415 - only here are they needed
+    from qflow_runner.n8n_files import write_files  # noqa: PLC0415
+
+    settings = read_settings({})
+    token = DataDir.kept_token(settings)
+    address = url or f"http://{settings.host}:{settings.port}"
+    for sentence in write_files(directory, address, token):
+        print(sentence)
+
+
+async def _analyze(code: str, python: str) -> Analysis:
+    analyzer = Analyzer()
+    await analyzer.open()
+    try:
+        return await analyzer.analyze(code, python)
+    finally:
+        await analyzer.close()
+
+
+def _read(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        _refuse(f"{path} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        _refuse(f"{path} is not text in UTF-8.")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    raise SystemExit(2)

@@ -1,0 +1,148 @@
+"""Checks a workflow: analyses its nodes, judges every link between Qflow nodes, and suggests what would fit."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+from qflow_runner.analysis import Analyzer, Finding
+from qflow_runner.workflows.graph import Graph, Link, Workflow
+from qflow_runner.workflows.judge import Verdict, judge_link
+from qflow_runner.workflows.nodes import Port, code_of, port_of
+
+MAX_SUGGESTIONS = 5
+REMEMBERED_LINKS = 20_000
+
+
+@dataclass(frozen=True)
+class CheckedLink:
+    link: Link
+    from_id: str
+    to_id: str
+    verdict: Verdict
+
+    @property
+    def sentence(self) -> str:
+        """What a person reads of a link that is refused."""
+        about = self.verdict
+        takes = f"'{about.parameter}: {about.target}'" if about.parameter else about.target
+        return (
+            f"'{self.link.source}' gives {about.source}, but '{self.link.target}' takes {takes}: "
+            f"{about.judgement.reason}."
+        )
+
+
+@dataclass(frozen=True)
+class CheckedNode:
+    name: str
+    id: str
+    signature: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A function of the workflow that the source's items would fit."""
+
+    source: str
+    node: str
+    function: str
+    signature: str
+
+
+@dataclass(frozen=True)
+class Check:
+    links: tuple[CheckedLink, ...]
+    nodes: tuple[CheckedNode, ...]
+    suggestions: tuple[Suggestion, ...]
+
+    @property
+    def refused(self) -> list[CheckedLink]:
+        return [each for each in self.links if each.verdict.judgement.verdict == "incompatible"]
+
+    @property
+    def ok(self) -> bool:
+        return not self.refused
+
+
+class Checker:
+    """Remembers verdicts by what they follow from, so that a change of one node costs that node's links."""
+
+    def __init__(self, analyzer: Analyzer, python: str) -> None:
+        self._analyzer = analyzer
+        self._python = python
+        self._verdicts: OrderedDict[tuple[object, ...], Verdict] = OrderedDict()
+
+    async def check(self, workflow: Workflow) -> Check:
+        graph = Graph.of(workflow)
+        ports = await self._ports(graph)
+        links = tuple(self._checked(link, ports) for link in graph.links())
+        nodes = tuple(
+            CheckedNode(
+                port.node.name,
+                port.node.id,
+                port.function.signature if port.function else "",
+                tuple(each for each in port.analysis.findings if each.severity == "error"),
+            )
+            for port in ports.values()
+        )
+        return Check(links, nodes, tuple(self._suggestions(links, ports)))
+
+    async def _ports(self, graph: Graph) -> dict[str, Port]:
+        nodes = graph.qflow_nodes
+        wanted = {code_of(node) for node in nodes}
+        analysed = await asyncio.gather(
+            *(self._analyzer.analyze(code, python or self._python) for code, python in wanted)
+        )
+        by_code = dict(zip(wanted, analysed, strict=True))
+        return {node.name: port_of(node, by_code[code_of(node)]) for node in nodes}
+
+    def _checked(self, link: Link, ports: dict[str, Port]) -> CheckedLink:
+        source, target = ports[link.source], ports[link.target]
+        verdict = self._verdict(source, target)
+        if link.output > 0 and source.node.on_error == "continueErrorOutput":
+            judgement = replace(
+                verdict.judgement, verdict="unchecked", reason="the error output gives the failed input items"
+            )
+            verdict = replace(verdict, judgement=judgement)
+        return CheckedLink(link, source.node.id, target.node.id, verdict)
+
+    def _verdict(self, source: Port, target: Port) -> Verdict:
+        key = (_identity(source), _identity(target), target.mode, target.validation, _frozen(target.mapped))
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._verdicts[key] = judge_link(source, target)
+            if len(self._verdicts) > REMEMBERED_LINKS:
+                self._verdicts.popitem(last=False)
+        return verdict
+
+    def _suggestions(self, links: tuple[CheckedLink, ...], ports: dict[str, Port]) -> list[Suggestion]:
+        found: list[Suggestion] = []
+        refused = {each.link.source for each in links if each.verdict.judgement.verdict == "incompatible"}
+        for name in sorted(refused):
+            fitting = [
+                Suggestion(name, port.node.name, function.name, function.signature)
+                for port in ports.values()
+                if port.node.name != name
+                for function in port.analysis.functions
+                if function.parameters and _fits(self._verdict(ports[name], replace(port, function=function)))
+            ]
+            found.extend(fitting[:MAX_SUGGESTIONS])
+        return found
+
+
+def _fits(verdict: Verdict) -> bool:
+    return verdict.judgement.verdict in {"assignable", "convertible"} and verdict.target not in {
+        "",
+        "Any",
+        "object",
+    }
+
+
+def _identity(port: Port) -> tuple[object, ...]:
+    code, python = code_of(port.node)
+    # The signature holds what was inferred, which may come later than the code.
+    return code, python, port.function.signature if port.function else ""
+
+
+def _frozen(mapped: object) -> str:
+    return repr(mapped)

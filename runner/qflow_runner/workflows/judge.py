@@ -1,0 +1,203 @@
+"""May the items of one Qflow node flow into another? By the rules that bind arguments at run time (design: section 4).
+
+The value of a free parameter is, in this order: the upstream value, for the first one that nothing is mapped to and
+if it takes it whole; the field with the parameter's name; the default.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from qflow_runner import types
+from qflow_runner.analysis import Parameter
+from qflow_runner.types import Judgement, Type
+from qflow_runner.workflows.nodes import Port
+
+# `={{ $json }}`, `={{ $json.total }}`, `={{ $json.order["net price"] }}`: all else is for the run to say.
+_EXPRESSION = re.compile(
+    r"""^=\s*\{\{\s*\$json((?:\.[A-Za-z_]\w*|\[(?:"[^"\\]*"|'[^'\\]*')\])*)\s*\}\}\s*$"""
+)
+_STEP = re.compile(r"""\.([A-Za-z_]\w*)|\["([^"]*)"\]|\['([^']*)'\]""")
+_SEVERITY = ("assignable", "convertible", "unchecked", "incompatible")
+_READ_FROM_TEXT = frozenset({"str", "int", "float", "bool", "number"})
+
+FITS = Judgement("assignable", "", "")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of a link, and what it is about: the parameter that fits worst."""
+
+    judgement: Judgement
+    source: str
+    target: str
+    parameter: str = ""
+
+
+def judge_link(source: Port, target: Port) -> Verdict:
+    """The worst of what the target's parameters meet."""
+    gives = source.gives
+    said = types.show(gives)
+    if source.function is None or target.function is None:
+        which = source if source.function is None else target
+        return Verdict(_unknown(which), said, "")
+    found: list[Verdict] = []
+    for parameter, wanted, judgement in _parameters(gives, source, target):
+        found.append(
+            Verdict(_softened(judgement, gives, wanted, target), said, types.show(wanted), parameter)
+        )
+    if not found:
+        return Verdict(FITS, said, "")
+    return max(found, key=lambda each: _SEVERITY.index(each.judgement.verdict))
+
+
+def _parameters(gives: Type, source: Port, target: Port) -> list[tuple[str, Type, Judgement]]:
+    assert target.function is not None  # noqa: S101 - the caller's check, for the type checker
+    scope, mapped = target.analysis.scope, target.mapped
+    wanted = [(each, types.parse(each.type, scope)) for each in target.function.parameters]
+    free = [(each, kind) for each, kind in wanted if each.name not in mapped]
+    found: list[tuple[str, Type, Judgement]] = []
+    for parameter, kind in wanted:
+        if parameter.name in mapped:
+            judgement = _mapped(gives, mapped[parameter.name], kind)
+            if judgement is not None:
+                found.append((parameter.name, kind, judgement))
+    if not free:
+        return found
+    first, kind = free[0]
+    gathered = types.gathers(kind)
+    if target.mode == "all" or (target.mode != "item" and gathered is not None):
+        found.append((first.name, kind, _all(source, gives, kind, gathered)))
+        rest = [(each, other) for each, other in free[1:] if each.required]
+    else:
+        found.append((first.name, kind, _first(gives, first, kind)))
+        rest = free[1:]
+    found.extend((each.name, other, _by_name(gives, each, other)) for each, other in rest)
+    return found
+
+
+def _all(source: Port, gives: Type, kind: Type, gathered: Type | None) -> Judgement:
+    """All items in one call: the result whole, or a list of the values that left the node before."""
+    assert source.function is not None  # noqa: S101 - the caller's check, for the type checker
+    returned = types.parse(source.function.returns, source.analysis.scope)
+    if types.gives(returned) is not None:
+        whole = cached_judge(returned, kind)
+        if whole.verdict in {"assignable", "convertible"}:
+            return whole
+    if gathered is not None:
+        element = cached_judge(gives, gathered)
+        if element.verdict == "incompatible" and types.is_item(gives) is False:
+            return _as_value_item(gives, gathered, element)
+        if element.verdict != "assignable":
+            return element
+    listed = cached_judge(types.list_of(gives), kind)
+    return FITS if gathered is not None and listed.verdict == "incompatible" else listed
+
+
+def _first(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
+    """The first free parameter: the value whole, else the field of its name."""
+    whole = cached_judge(gives, kind)
+    if whole.verdict != "incompatible":
+        return whole
+    fields = types.fields_of(gives)
+    if fields is not None and parameter.name in fields:
+        return _by_name(gives, parameter, kind)
+    if fields is not None and set(fields) == {"value"}:
+        return cached_judge(fields["value"].type, kind)
+    if types.is_item(gives) is False:
+        return _as_value_item(gives, kind, whole)
+    if types.is_item(kind) is False or not parameter.required:
+        return _by_name(gives, parameter, kind)
+    return whole
+
+
+def _as_value_item(gives: Type, kind: Type, refused: Judgement) -> Judgement:
+    """A single value travels as the item {"value": …}, which a dict takes whole and a class by its field."""
+    if types.is_item(kind) is not True:
+        return refused
+    fields = types.fields_of(kind)
+    if fields is None:
+        return cached_judge(types.dict_of(gives), kind)
+    if "value" in fields and not any(each.required for name, each in fields.items() if name != "value"):
+        return cached_judge(gives, fields["value"].type)
+    return refused
+
+
+def _by_name(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
+    """A parameter that takes the item's field of its name, or its default."""
+    fields = types.fields_of(gives)
+    if fields is None:
+        if types.is_item(gives) is False:
+            fields = {"value": types.Field(gives, required=True)}
+        elif parameter.required:
+            return Judgement(
+                "unchecked", f"which fields {types.show(gives)} has is seen only when it runs", ""
+            )
+        else:
+            return FITS
+    found = fields.get(parameter.name)
+    if found is not None:
+        judgement = cached_judge(found.type, kind)
+        if judgement.verdict == "incompatible":
+            return Judgement(
+                "incompatible", f"field '{parameter.name}': {judgement.reason}", judgement.suggestion
+            )
+        if not found.required and parameter.required:
+            return Judgement("unchecked", f"the field '{parameter.name}' may be missing", "")
+        return judgement
+    if not parameter.required:
+        return FITS
+    names = ", ".join(f"'{name}'" for name in list(fields)[:8])
+    return Judgement(
+        "incompatible",
+        f"the item has no field '{parameter.name}'" + (f", only {names}" if names else ""),
+        f"Map a value to '{parameter.name}' in the node, or give the parameter a default.",
+    )
+
+
+def _mapped(gives: Type, value: object, kind: Type) -> Judgement | None:
+    """An argument that the node gives: only one that reads the item depends on the link."""
+    if not isinstance(value, str):
+        return None
+    match = _EXPRESSION.match(value)
+    if match is None:
+        return None
+    found = gives
+    for step in (next(filter(None, groups), "") for groups in _STEP.findall(match[1])):
+        fields = types.fields_of(found)
+        if fields is None and types.is_item(found) is False and found is gives and step == "value":
+            continue
+        if fields is None:
+            return Judgement(
+                "unchecked", f"which fields {types.show(found)} has is seen only when it runs", ""
+            )
+        if step not in fields:
+            names = ", ".join(f"'{name}'" for name in list(fields)[:8])
+            return Judgement(
+                "incompatible",
+                f"{value[1:].strip()} reads the field '{step}', and the item has only {names or 'no fields'}",
+                "Choose one of the item's fields in the expression.",
+            )
+        found = fields[step].type
+    return cached_judge(found, kind)
+
+
+def _softened(judgement: Judgement, gives: Type, wanted: Type, target: Port) -> Judgement:
+    """What the target's validation lets through is not for a check to refuse."""
+    if judgement.verdict != "incompatible":
+        return judgement
+    if target.validation == "off":
+        return Judgement("unchecked", f"validation is off: {judgement.reason}", judgement.suggestion)
+    if target.validation == "coerce" and {types.show(gives), types.show(wanted)} <= _READ_FROM_TEXT:
+        return Judgement("unchecked", f"{types.show(gives)} is read as {types.show(wanted)} when it runs", "")
+    return judgement
+
+
+def _unknown(port: Port) -> Judgement:
+    what = "is a script, which has no types" if port.analysis.script else "has no function that can be judged"
+    return Judgement("unchecked", f"'{port.node.name}' {what}", "")
+
+
+@lru_cache(maxsize=20_000)
+def cached_judge(source: Type, target: Type) -> Judgement:
+    return types.judge(source, target)
