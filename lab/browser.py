@@ -1,9 +1,11 @@
 """n8n's editor in a real Chromium, used as a person uses it."""
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import which
+from typing import Literal
 
 from playwright.async_api import Locator, Page, ViewportSize, async_playwright
 
@@ -68,6 +70,38 @@ class Editor:
     def panel(self) -> Locator:
         """The open node: input, parameters, output."""
         return self.page.locator('[data-test-id="ndv"]')
+
+    async def write_code(self, code: str) -> None:
+        """Replace the code of the open node, in the dialog that a click on it opens."""
+        await self.panel.locator(".readonly-code").first.click()
+        dialog = self.page.get_by_role("dialog").filter(has_text="Edit Python Code")
+        await dialog.locator(".cm-content").click()
+        await self.page.keyboard.press("Control+A")
+        await self.page.keyboard.insert_text(code)
+        # An offer to complete the last word would take the first click.
+        await self.page.keyboard.press("ArrowLeft")
+        await dialog.locator(".el-dialog__headerbtn").click()
+        await dialog.wait_for(state="hidden")
+
+    def parameter(self, name: str) -> Locator:
+        """The input of one parameter of the open node, also of one argument."""
+        return self.panel.locator(f'[data-test-id="parameter-input-{name}"]')
+
+    async def choose(self, parameter: str, option: str) -> None:
+        """Choose the option that begins with a text, in a list of the open node."""
+        await self.parameter(parameter).click()
+        await self.page.get_by_role("option").filter(has_text=re.compile(f"^{re.escape(option)}")).click()
+
+    @property
+    def arguments(self) -> Locator:
+        """The labels of the arguments' fields in the open node."""
+        return self.panel.locator(
+            '[data-test-id="mapping-fields-container"] label[for^=value] > :first-child .n8n-text'
+        )
+
+    def wire_label(self, node: str, side: Literal["input", "output"]) -> Locator:
+        """What stands on the wire before or after a node of the canvas."""
+        return self.page.locator(f'[data-test-id="canvas-node-{side}-handle"][data-node-name="{node}"]')
 
     @property
     def output(self) -> Locator:

@@ -73,10 +73,9 @@ def node(
 
 def qflow(name: str, code: str, arguments: Mapping[str, Any] | None = None, **settings: Any) -> Node:
     """A Qflow node; `arguments` are values or expressions by parameter of the function."""
-    given = [{"name": parameter, "value": value} for parameter, value in (arguments or {}).items()]
     parameters: dict[str, Any] = {"code": dedent(code).lstrip()}
-    if given:
-        parameters["arguments"] = {"argument": given}
+    if arguments:
+        parameters["arguments"] = {"mappingMode": "defineBelow", "value": dict(arguments), "schema": []}
     return node(name, QFLOW_NODE, parameters, **settings)
 
 

@@ -3,13 +3,13 @@ import { expect } from 'vitest';
 import { test, withArguments } from './fixtures.mjs';
 
 test('Without arguments none are sent', async ({ runner, prepare }) => {
-	await prepare(withArguments(['', ''])).execute();
+	await prepare(withArguments({})).execute();
 
 	expect(runner.runs[0]?.body).not.toHaveProperty('args');
 });
 
 test('An expression is evaluated for each item', async ({ runner, prepare }) => {
-	await prepare(withArguments(['a', '={{ $json.n * 10 }}'], ['b', 'x'])).execute();
+	await prepare(withArguments({ a: '={{ $json.n * 10 }}', b: 'x' })).execute();
 
 	expect(runner.runs[0]?.body.args).toEqual([
 		{ a: 10, b: 'x' },
@@ -19,14 +19,14 @@ test('An expression is evaluated for each item', async ({ runner, prepare }) => 
 
 test('Only the values that hold an expression are asked for item by item', async ({ prepare }) => {
 	const items = Array.from({ length: 1_000 }, (_, n) => ({ n }));
-	const parameters = withArguments(['a', '7'], ['b', '={{ $json.n }}'], ['c', '={{ [1, 2] }}']);
+	const parameters = withArguments({ a: 7, b: '={{ $json.n }}', c: '={{ [1, 2] }}' });
 	const context = prepare(parameters, { items });
 
 	await context.execute();
 
 	const asked = context.read.map(([path]) => path).filter((path) => path.startsWith('arguments'));
-	expect(asked.filter((path) => path === 'arguments.argument[1].value')).toHaveLength(1_000);
-	expect(asked.filter((path) => path === 'arguments.argument[2].value')).toHaveLength(1);
+	expect(asked.filter((path) => path === 'arguments.value.b')).toHaveLength(1_000);
+	expect(asked.filter((path) => path === 'arguments.value.c')).toHaveLength(1);
 	expect(asked).toHaveLength(1_001);
 });
 
@@ -35,7 +35,7 @@ test('Fixed arguments cost no evaluation at all, and are sent once', async ({
 	prepare,
 }) => {
 	const items = Array.from({ length: 1_000 }, (_, n) => ({ n }));
-	const context = prepare(withArguments(['a', '7']), { items });
+	const context = prepare(withArguments({ a: 7 }), { items });
 
 	await context.execute();
 
@@ -47,7 +47,7 @@ test('A function that is called once sees the expressions of the first item', as
 	runner,
 	prepare,
 }) => {
-	const context = prepare({ mode: 'all', ...withArguments(['a', '={{ $json.n }}']) });
+	const context = prepare({ mode: 'all', ...withArguments({ a: '={{ $json.n }}' }) });
 
 	await context.execute();
 
@@ -56,7 +56,8 @@ test('A function that is called once sees the expressions of the first item', as
 });
 
 test.for([
-	['12', 12],
+	[12, 12],
+	[false, false],
 	[' 1.5 ', 1.5],
 	['true', true],
 	['null', null],
@@ -65,23 +66,57 @@ test.for([
 	['text', 'text'],
 	['"quoted"', '"quoted"'],
 	['007', '007'],
-	['', ''],
 	['{broken', '{broken'],
-] as const)('Fixed text %j is sent as %j', async ([text, value], { runner, prepare }) => {
-	await prepare(withArguments(['a', text])).execute();
+] as const)('A plain field with %j sends %j', async ([given, value], { runner, prepare }) => {
+	await prepare(withArguments({ a: given })).execute();
 
 	expect(runner.runs[0]?.body.args).toEqual([{ a: value }]);
 });
 
+test.for(['42', 'true', '[1]', ' text '])(
+	'A field for text sends %j as it is',
+	async (text, { runner, prepare }) => {
+		await prepare(withArguments({ a: text, b: text }, { a: 'string', b: 'options' })).execute();
+
+		expect(runner.runs[0]?.body.args).toEqual([{ a: text, b: text }]);
+	},
+);
+
+test.for(['', null, undefined])(
+	'An empty field (%j) is left out',
+	async (empty, { runner, prepare }) => {
+		const kinds = { a: 'number', b: 'string', c: 'options' } as const;
+
+		await prepare(withArguments({ a: empty, b: empty, c: empty, d: 1 }, kinds)).execute();
+		await prepare(withArguments({ a: empty })).execute();
+
+		expect(runner.runs[0]?.body.args).toEqual([{ d: 1 }]);
+		expect(runner.runs[1]?.body).not.toHaveProperty('args');
+	},
+);
+
 test('A long number keeps all its digits', async ({ runner, prepare }) => {
-	await prepare(withArguments(['a', '12345678901234567890'])).execute();
+	await prepare(withArguments({ a: '12345678901234567890' })).execute();
 
 	expect(runner.runs[0]?.text).toContain('"args":[{"a":12345678901234567890}]');
 });
 
+test('Text around expressions may be JSON, except in a field for text', async ({
+	runner,
+	prepare,
+}) => {
+	const text = '=[{{ $json.n }}, {{ 2 }}]';
+
+	await prepare(
+		withArguments({ a: text, b: text, c: '={{ $json.n }}{{ 0 }}' }, { b: 'string' }),
+	).execute();
+
+	expect(runner.runs[0]?.body.args?.[0]).toEqual({ a: [1, 2], b: '[1, 2]', c: 10 });
+});
+
 test('An expression may give a value of any type', async ({ runner, prepare }) => {
 	await prepare(
-		withArguments(['a', '={{ {x: [$json.n]} }}'], ['b', '={{ "42" + "" }}'], ['c', '={{ null }}']),
+		withArguments({ a: '={{ {x: [$json.n]} }}', b: '={{ "42" + "" }}', c: '={{ null }}' }),
 	).execute();
 
 	expect(runner.runs[0]?.body.args?.[0]).toEqual({ a: { x: [1] }, b: '42', c: null });
@@ -91,19 +126,7 @@ test('An expression that yields nothing leaves the argument to its default', asy
 	runner,
 	prepare,
 }) => {
-	await prepare(withArguments(['a', '={{ $json.missing }}'], ['b', '={{ $json.n }}'])).execute();
+	await prepare(withArguments({ a: '={{ $json.missing }}', b: '={{ $json.n }}' })).execute();
 
 	expect(runner.runs[0]?.body.args).toEqual([{ b: 1 }, { b: 2 }]);
-});
-
-test('A value without a name, and a name given twice, are refused before any request', async ({
-	runner,
-	prepare,
-}) => {
-	const nameless = await prepare(withArguments(['a', 1], ['', 2])).failure();
-	const twice = await prepare(withArguments(['a', 1], ['a', 2])).failure();
-
-	expect(nameless.message).toEqual('Argument 2 has no name');
-	expect(twice.message).toEqual('The argument "a" is given twice');
-	expect(runner.requests).toEqual([]);
 });

@@ -6,8 +6,13 @@ import type {
 	IHttpRequestOptions,
 	INode,
 	INodeExecutionData,
+	INodePropertyOptions,
+	ILoadOptionsFunctions,
+	ISourceData,
 	JsonObject,
 	NodeExecutionHint,
+	NodeTypeAndVersion,
+	ResourceMapperFields,
 } from 'n8n-workflow';
 import { NodeApiError } from 'n8n-workflow';
 
@@ -24,6 +29,9 @@ export interface Setup {
 	signal?: AbortSignal;
 	executionId?: string | undefined;
 	nodeName?: string;
+	/** The nodes before this one; by default the first one's first output is where the items come from. */
+	parents?: NodeTypeAndVersion[];
+	source?: ISourceData;
 }
 
 /** The part of n8n's execution context that the node uses. */
@@ -59,14 +67,36 @@ export class FakeContext {
 		);
 	}
 
-	/** Expressions are JavaScript over `$json` and `$itemIndex`, between `={{` and `}}`. */
+	getParentNodes() {
+		return this.setup.parents ?? [];
+	}
+
+	getInputSourceData(): ISourceData {
+		const previousNode = this.setup.parents?.[0]?.name;
+		return this.setup.source ?? { previousNode: previousNode ?? 'Start' };
+	}
+
+	getCurrentNodeParameters() {
+		return this.node.parameters;
+	}
+
+	getCurrentNodeParameter(path: string): unknown {
+		return valueAt(this.node.parameters, path);
+	}
+
+	/** Expressions are JavaScript over `$json` and `$itemIndex`; one alone gives a value, others give text. */
 	getNodeParameter(path: string, item: number, fallback?: unknown): unknown {
 		this.read.push([path, item]);
 		const raw = valueAt(this.node.parameters, path) ?? fallback;
 		if (typeof raw !== 'string' || !raw.startsWith('=')) return raw;
-		const body = raw.slice(1).replace(/^\{\{|\}\}$/g, '');
-		const evaluate = new Function('$json', '$itemIndex', `return (${body})`);
-		return evaluate(this.getInputData()[item]?.json, item) as unknown;
+		const evaluate = (body: string): unknown =>
+			new Function('$json', '$itemIndex', `return (${body})`)(
+				this.getInputData()[item]?.json,
+				item,
+			);
+		const parts = raw.slice(1).split(/\{\{(.*?)\}\}/s);
+		if (parts.length === 3 && !parts[0] && !parts[2]) return evaluate(parts[1] ?? '');
+		return parts.map((part, index) => (index % 2 ? String(evaluate(part)) : part)).join('');
 	}
 
 	continueOnFail() {
@@ -114,6 +144,18 @@ export class FakeContext {
 	async execute(): Promise<INodeExecutionData[]> {
 		const execute = new QflowPython().execute.bind(this as unknown as IExecuteFunctions);
 		return (await execute())[0] ?? [];
+	}
+
+	/** The list of the parameter "Function". */
+	async functions(): Promise<INodePropertyOptions[]> {
+		const { getFunctions } = new QflowPython().methods.loadOptions;
+		return await getFunctions.call(this as unknown as ILoadOptionsFunctions);
+	}
+
+	/** The fields of the parameter "Arguments". */
+	async fields(): Promise<ResourceMapperFields> {
+		const { getParameters } = new QflowPython().methods.resourceMapping;
+		return await getParameters.call(this as unknown as ILoadOptionsFunctions);
 	}
 
 	/** The error that the node throws. */

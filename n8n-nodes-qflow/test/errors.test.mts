@@ -166,7 +166,7 @@ test('An expression that fails is told, and stays a failure of the node', async 
 	runner,
 	prepare,
 }) => {
-	const error = await prepare(withArguments(['a', '={{ $json.x.y }}'])).failure();
+	const error = await prepare(withArguments({ a: '={{ $json.x.y }}' })).failure();
 
 	expect(error).toBeInstanceOf(NodeOperationError);
 	expect(error.message).toContain("reading 'y'");

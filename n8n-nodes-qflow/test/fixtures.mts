@@ -1,4 +1,4 @@
-import type { IDataObject } from 'n8n-workflow';
+import type { FieldType, IDataObject } from 'n8n-workflow';
 import { test as base } from 'vitest';
 
 import type { Setup } from './context.mjs';
@@ -36,8 +36,11 @@ export const test = base.extend<{ runner: StubRunner; prepare: Prepare }>({
 	},
 });
 
-export function withArguments(...given: Array<[name: string, value: unknown]>): IDataObject {
-	return {
-		arguments: { argument: given.map(([name, value]) => ({ name, value })) },
-	} as IDataObject;
+/** Arguments as the editor stores them: values by parameter, and the kinds of their fields. */
+export function withArguments(
+	value: IDataObject,
+	kinds: Record<string, FieldType> = {},
+): IDataObject {
+	const schema = Object.entries(kinds).map(([id, type]) => ({ id, displayName: id, type }));
+	return { arguments: { mappingMode: 'defineBelow', value, schema } } as unknown as IDataObject;
 }

@@ -49,15 +49,38 @@ test('The definition carries what the node says, and defaults for the rest', asy
 	await prepare({ code }).execute();
 	await prepare({
 		code,
-		function: ' f ',
-		mode: 'all',
-		options: { python: '3.9', timeout: 5 },
+		function: 'f(item: dict) -> dict',
+		requirements: 'pandas>=2\n\n  # for charts\n matplotlib \n',
+		mode: 'script',
+		output: 'items',
+		options: { python: '3.9', timeout: 5, validation: 'coerce' },
 	}).execute();
 
+	const defaults = { python: '3.12', mode: 'auto', output: 'auto', validation: 'strict' };
 	expect(runner.runs.map((run) => run.definition)).toEqual([
-		{ code, python: '3.12', mode: 'auto', timeout_s: 30 },
-		{ code, function: 'f', python: '3.9', mode: 'all', timeout_s: 5 },
+		{ code, ...defaults, timeout_s: 30 },
+		{
+			code,
+			function: 'f',
+			python: '3.9',
+			requirements: ['pandas>=2', 'matplotlib'],
+			mode: 'script',
+			output: 'items',
+			validation: 'coerce',
+			timeout_s: 5,
+		},
 	]);
+});
+
+test('The function is named by the name alone, however it was chosen', async ({
+	runner,
+	prepare,
+}) => {
+	for (const chosen of [' f ', 'f(item: dict) -> dict', '']) {
+		await prepare({ function: chosen }).execute();
+	}
+
+	expect(runner.runs.map((run) => run.definition.function)).toEqual(['f', 'f', undefined]);
 });
 
 test('Workflow, execution and node are named to the runner', async ({ runner, prepare }) => {

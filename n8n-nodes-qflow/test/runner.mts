@@ -3,7 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import type { Definition, Problem, ReplyItem, RunReply } from '../nodes/QflowPython/api.js';
+import type {
+	Analysis,
+	Definition,
+	Link,
+	Problem,
+	ReplyItem,
+	RunReply,
+} from '../nodes/QflowPython/api.js';
 
 export interface RunBody {
 	items: Array<{ json: Record<string, unknown>; binary?: Record<string, unknown> }>;
@@ -16,6 +23,11 @@ export interface SeenRun {
 	body: RunBody;
 	/** As it was sent, before any parsing. */
 	text: string;
+}
+
+export interface CheckedWorkflow {
+	nodes: Array<{ name: string; type: string; parameters: Record<string, unknown> }>;
+	connections: object;
 }
 
 /** What the next runs answer; by default each item comes back as it is. */
@@ -42,6 +54,12 @@ export class StubRunner {
 	readonly runs: SeenRun[] = [];
 	readonly closedEarly: Promise<void>;
 	behaviour: Behaviour = ({ body }) => ({ items: echo(body) });
+	/** What it finds in any code. */
+	analysis: Partial<Analysis> | Response = {};
+	readonly analysed: Array<{ code: string; python?: string }> = [];
+	/** What it finds of any workflow. */
+	links: Array<Partial<Link>> | Response = [];
+	readonly checked: CheckedWorkflow[] = [];
 	/** Leaves runs unanswered. */
 	silent = false;
 	private readonly definitions = new Map<string, Definition>();
@@ -96,6 +114,14 @@ export class StubRunner {
 			this.definitions.set(id, JSON.parse(text) as Definition);
 			return new Response(200, JSON.stringify({ id, functions: [] }));
 		}
+		if (url.pathname === '/v1/analyze') {
+			this.analysed.push(JSON.parse(text));
+			return answered(this.analysis, (found) => ({ ...NOTHING_FOUND, ...found }));
+		}
+		if (url.pathname === '/v1/workflows/check') {
+			this.checked.push(JSON.parse(text));
+			return answered(this.links, (links) => ({ links, nodes: [], suggestions: [] }));
+		}
 		const id = /^\/v1\/definitions\/([0-9a-f]{64})\/runs$/.exec(url.pathname)?.[1];
 		const definition = this.definitions.get(id ?? '');
 		if (definition === undefined) {
@@ -109,6 +135,18 @@ export class StubRunner {
 		const reply = { items: [], logs: [], hints: [], errors: 0, timing: {}, ...answer };
 		return new Response(200, JSON.stringify(reply));
 	}
+}
+
+const NOTHING_FOUND: Analysis = {
+	functions: [],
+	entry: '',
+	script: '',
+	requirements: [],
+	findings: [],
+};
+
+function answered<Content>(content: Content | Response, asJson: (content: Content) => object) {
+	return content instanceof Response ? content : new Response(200, JSON.stringify(asJson(content)));
 }
 
 export function echo(body: RunBody): ReplyItem[] {

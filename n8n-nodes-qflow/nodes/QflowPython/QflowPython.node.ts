@@ -4,14 +4,16 @@ import type {
 	INodeType,
 	INodeTypeDescription,
 } from 'n8n-workflow';
-import { NodeConnectionTypes, NodeOperationError } from 'n8n-workflow';
+import { NodeOperationError } from 'n8n-workflow';
 
 import type { Mode } from './api';
 import { failedItems } from './items';
+import { getFunctions, getParameters } from './methods';
 import { showFailure } from './output';
 import { properties } from './properties';
 import { runPython } from './run';
 import { isCancelled } from './transport';
+import { inputs, outputs, subtitle } from './wires';
 
 export class QflowPython implements INodeType {
 	description: INodeTypeDescription = {
@@ -20,16 +22,18 @@ export class QflowPython implements INodeType {
 		icon: { light: 'file:../../icons/qflow.svg', dark: 'file:../../icons/qflow.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		subtitle: '={{ $parameter["function"] || "Python function" }}',
+		subtitle,
 		description: 'Run a typed Python function on the items, in a sandbox',
 		defaults: { name: 'Qflow Python' },
 		usableAsTool: true,
-		inputs: [NodeConnectionTypes.Main],
-		outputs: [NodeConnectionTypes.Main],
+		inputs,
+		outputs,
 		credentials: [{ name: 'qflowApi', required: true }],
 		parameterPane: 'wide',
 		properties,
 	};
+
+	methods = { loadOptions: { getFunctions }, resourceMapping: { getParameters } };
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const node = this.getNode();

@@ -1,13 +1,19 @@
 /** The part of the runner's HTTP API that the node speaks. */
 
-export type Mode = 'auto' | 'item' | 'all';
+export type Mode = 'auto' | 'item' | 'all' | 'script';
+export type Output = 'auto' | 'items';
+export type Validation = 'strict' | 'coerce' | 'off';
 
 /** The body of `PUT /v1/definitions`: all that the result of a run depends on, except its items. */
 export interface Definition {
 	code: string;
 	function?: string;
 	python: string;
+	/** Absent: as the imports say. */
+	requirements?: string[];
 	mode: Mode;
+	output: Output;
+	validation: Validation;
 	timeout_s: number;
 }
 
@@ -45,4 +51,54 @@ export interface RunReply {
 	hints: string[];
 	/** How many of `items` carry `error`. */
 	errors: number;
+}
+
+export interface Parameter {
+	name: string;
+	/** As Python writes it; empty where nothing is known. */
+	type: string;
+	required: boolean;
+	/** Source text of the default. */
+	default: string | null;
+	/** Whether the type was worked out from the code, not written in it. */
+	inferred: boolean;
+	/** What its docstring says of it. */
+	doc: string;
+}
+
+export interface PythonFunction {
+	name: string;
+	params: Parameter[];
+	/** First line of its docstring and more. */
+	doc: string;
+	/** `invoice(order: Order, vat: float = 0.19) -> Invoice` */
+	signature: string;
+}
+
+export interface Finding {
+	severity: 'error' | 'warning' | 'info';
+	message: string;
+	hint: string;
+	line: number;
+	column: number;
+}
+
+/** The answer to `POST /v1/analyze`. */
+export interface Analysis {
+	functions: PythonFunction[];
+	/** The function that is called when none is named; empty where that is none, or not clear. */
+	entry: string;
+	/** The dialect, where the code is a script and not functions. */
+	script: string;
+	requirements: Array<{ requirement: string }>;
+	findings: Finding[];
+}
+
+/** One connection between two nodes, as `POST /v1/workflows/check` judges it. */
+export interface Link {
+	from: string;
+	to: string;
+	verdict: 'assignable' | 'convertible' | 'unchecked' | 'incompatible';
+	reason: string;
+	suggestion: string;
 }

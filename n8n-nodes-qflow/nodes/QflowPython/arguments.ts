@@ -1,7 +1,7 @@
-import type { IExecuteFunctions, INode } from 'n8n-workflow';
-import { NodeOperationError } from 'n8n-workflow';
+import type { IExecuteFunctions, INode, ResourceMapperValue } from 'n8n-workflow';
 
 import type { Mode } from './api';
+import { isExpression } from './parameters';
 
 /** How an argument becomes JSON text for one item; `undefined` leaves the argument out. */
 type Encode = (itemIndex: number) => string | undefined;
@@ -13,16 +13,12 @@ interface Argument {
 	varies: boolean;
 }
 
-interface RawArgument {
-	name?: string;
-	value?: unknown;
-}
-
 /**
  * The node's arguments as the JSON text of a list: no entry, one for all items, or one per item.
  *
  * n8n takes about 50 µs for each parameter of each item, so only what may differ between items is
- * asked for item by item.
+ * asked for item by item. It is asked for field by field, because n8n converts the fields of a whole
+ * mapper to the types in its schema, and takes an empty text for the number 0.
  */
 export function encodeArguments(
 	context: IExecuteFunctions,
@@ -30,12 +26,14 @@ export function encodeArguments(
 	mode: Mode,
 	itemCount: number,
 ): string {
+	const mapper = node.parameters.arguments as Partial<ResourceMapperValue> | null | undefined;
 	const found: Argument[] = [];
-	for (const [index, raw] of rawArguments(node).entries()) {
-		const isBlankRow = !raw.name && (raw.value ?? '') === '';
-		if (!isBlankRow) found.push(argument(context, node, raw, index));
+	for (const [name, raw] of Object.entries(mapper?.value ?? {})) {
+		// An empty field leaves the parameter to the item or to its default.
+		if (raw === null || raw === undefined || raw === '') continue;
+		const kind = mapper?.schema?.find((field) => field.id === name)?.type;
+		found.push(argument(context, name, raw, kind));
 	}
-	refuseDuplicates(node, found);
 	if (found.length === 0) return '[]';
 	const entries = mode !== 'all' && found.some((each) => each.varies) ? itemCount : 1;
 	const constant = new Map(
@@ -47,39 +45,27 @@ export function encodeArguments(
 	return `[${list.join(',')}]`;
 }
 
-function rawArguments(node: INode): RawArgument[] {
-	const collection = node.parameters.arguments as { argument?: RawArgument[] } | undefined;
-	return collection?.argument ?? [];
-}
-
 function argument(
 	context: IExecuteFunctions,
-	node: INode,
-	raw: RawArgument,
-	index: number,
+	name: string,
+	raw: unknown,
+	kind: string | undefined,
 ): Argument {
-	const path = `arguments.argument[${index}]`;
-	const given = isExpression(raw.name) ? context.getNodeParameter(`${path}.name`, 0) : raw.name;
-	const name = typeof given === 'string' ? given.trim() : '';
-	if (name === '') {
-		throw new NodeOperationError(node, `Argument ${index + 1} has no name`, {
-			description: 'Write the name of the parameter as the function has it.',
-		});
+	if (!isExpression(raw)) {
+		const literal = encodeField(raw, kind);
+		return { name, encode: () => literal, varies: false };
 	}
-	const { value } = raw;
-	if (isExpression(value)) {
-		return {
-			name,
-			encode: (item) => JSON.stringify(context.getNodeParameter(`${path}.value`, item)),
-			varies: mayVary(value),
-		};
-	}
-	const literal = encodeLiteral(value);
-	return { name, encode: () => literal, varies: false };
-}
-
-function isExpression(value: unknown): value is string {
-	return typeof value === 'string' && value.startsWith('=');
+	const path = `arguments.value.${name}`;
+	// Text around expressions, such as [{{ $json.a }}, 2], may be JSON as text without any may be.
+	const isText = !/^=\{\{(?:(?!\}\})[^])*\}\}$/.test(raw);
+	return {
+		name,
+		encode: (item) => {
+			const value = context.getNodeParameter(path, item);
+			return isText ? encodeField(value, kind) : JSON.stringify(value);
+		},
+		varies: mayVary(raw),
+	};
 }
 
 /** Without a variable of n8n's and without a call, an expression gives every item the same. */
@@ -87,9 +73,14 @@ function mayVary(expression: string): boolean {
 	return /[$(]/.test(expression);
 }
 
-/** The text itself where it is JSON, so that Python reads a long number with all its digits. */
-function encodeLiteral(value: unknown): string {
-	if (typeof value !== 'string') return JSON.stringify(value ?? null);
+/**
+ * What a field holds, as JSON: text is the text of a field for text, and JSON in any other where it
+ * can be, so that Python reads a long number with all its digits.
+ */
+function encodeField(value: unknown, kind: string | undefined): string | undefined {
+	if (typeof value !== 'string' || kind === 'string' || kind === 'options') {
+		return JSON.stringify(value);
+	}
 	const text = value.trim();
 	try {
 		return typeof JSON.parse(text) === 'string' ? JSON.stringify(value) : text;
@@ -108,14 +99,4 @@ function encodeEntry(
 		if (text !== undefined) members.push(`${JSON.stringify(each.name)}:${text}`);
 	}
 	return `{${members.join(',')}}`;
-}
-
-function refuseDuplicates(node: INode, found: Argument[]): void {
-	const names = found.map((each) => each.name);
-	const twice = names.find((name, index) => names.indexOf(name) !== index);
-	if (twice !== undefined) {
-		throw new NodeOperationError(node, `The argument "${twice}" is given twice`, {
-			description: 'Remove one of the two.',
-		});
-	}
 }

@@ -2,17 +2,15 @@ import type { IExecuteFunctions, INode } from 'n8n-workflow';
 import { createHash } from 'crypto';
 
 import type { Definition } from './api';
+import { Recent } from './recent';
 import type { Answer } from './transport';
 import { call } from './transport';
 
 /** Analysing code and finding its Python takes the runner a moment at most. */
 const STORE_TIMEOUT_MS = 60_000;
 
-/** Definitions whose ids are remembered, in the whole n8n process. */
-const REMEMBERED = 1_000;
-
-/** Ids by the hash of their definition; the one used longest ago comes first. */
-const ids = new Map<string, string>();
+/** Ids by the hash of their definition, in the whole n8n process. */
+const ids = new Recent<string>(1_000);
 
 /**
  * Calls `run` with the id of the definition, which the runner receives only when it does not know it.
@@ -30,10 +28,7 @@ export async function withDefinition(
 	const known = ids.get(key);
 	if (known !== undefined) {
 		const answer = await run(known);
-		if (!(answer.status === 404 && answer.body.code === 'definition_unknown')) {
-			remember(key, known);
-			return answer;
-		}
+		if (!(answer.status === 404 && answer.body.code === 'definition_unknown')) return answer;
 		ids.delete(key);
 	}
 	const stored = await call(context, node, {
@@ -44,15 +39,6 @@ export async function withDefinition(
 	});
 	const { id } = stored.body;
 	if (stored.status !== 200 || typeof id !== 'string') return stored;
-	remember(key, id);
-	return await run(id);
-}
-
-function remember(key: string, id: string): void {
-	ids.delete(key);
 	ids.set(key, id);
-	for (const oldest of ids.keys()) {
-		if (ids.size <= REMEMBERED) return;
-		ids.delete(oldest);
-	}
+	return await run(id);
 }

@@ -1,9 +1,17 @@
 import type { INodeProperties } from 'n8n-workflow';
 
+import { fields } from './wires';
+
 const EXAMPLE = `def describe(item: dict) -> dict:
     """Count the fields of an item and list their names."""
     return {"fields": len(item), "names": ", ".join(item)}
 `;
+
+/** A script is called with the items as they are: it has no function and no parameters. */
+const FUNCTIONS_ONLY = { hide: { mode: ['script'] } };
+
+/** Apart from its list: n8n's linter would have "Function Name or ID", and a function has no ID. */
+const FROM_CODE = { loadOptionsMethod: 'getFunctions', loadOptionsDependsOn: ['code'] };
 
 const code: INodeProperties = {
 	displayName: 'Python Code',
@@ -21,50 +29,56 @@ const code: INodeProperties = {
 const functionName: INodeProperties = {
 	displayName: 'Function',
 	name: 'function',
-	type: 'string',
+	type: 'options',
+	typeOptions: FROM_CODE,
 	default: '',
-	placeholder: 'main',
 	noDataExpression: true,
-	description:
-		'Name of the function to call. Leave it empty to call the only function of the code, or ' +
-		'the one named main.',
+	displayOptions: FUNCTIONS_ONLY,
+	description: 'The function to call, with what it takes and gives',
+};
+
+/** Never stored: it tells n8n when to ask for the fields of the arguments again. */
+const fieldsInUse: INodeProperties = {
+	displayName: 'Fields',
+	name: 'fields',
+	type: 'hidden',
+	default: fields,
+	displayOptions: FUNCTIONS_ONLY,
 };
 
 const functionArguments: INodeProperties = {
 	displayName: 'Arguments',
 	name: 'arguments',
-	type: 'fixedCollection',
-	typeOptions: { multipleValues: true },
-	default: {},
-	placeholder: 'Add Argument',
-	description:
-		'Values for parameters of the function. A parameter that is not named here takes the ' +
-		'field of the item with its name, or its default.',
-	options: [
-		{
-			displayName: 'Argument',
-			name: 'argument',
-			values: [
-				{
-					displayName: 'Name',
-					name: 'name',
-					type: 'string',
-					default: '',
-					description: 'The parameter as the function names it',
-				},
-				{
-					displayName: 'Value',
-					name: 'value',
-					type: 'string',
-					default: '',
-					description:
-						'An expression may give a value of any type. Fixed text that is a JSON number, true, ' +
-						'false, null, list or object is sent as that value; any other is sent as text. To send 42' +
-						' as text, use an expression: {{ "42" }}.',
-				},
-			],
+	type: 'resourceMapper',
+	noDataExpression: true,
+	default: { mappingMode: 'defineBelow', value: null },
+	displayOptions: FUNCTIONS_ONLY,
+	typeOptions: {
+		loadOptionsDependsOn: ['function', 'fields'],
+		resourceMapper: {
+			resourceMapperMethod: 'getParameters',
+			mode: 'map',
+			valuesLabel: 'Arguments',
+			fieldWords: { singular: 'argument', plural: 'arguments' },
+			addAllFields: true,
+			supportAutoMap: false,
+			refreshStaleSchemaOnOpen: true,
 		},
-	],
+	},
+	description:
+		'Values for the parameters of the function. An empty one takes the item, the field of the item ' +
+		'with its name, or its default.',
+};
+
+const requirements: INodeProperties = {
+	displayName: 'Requirements',
+	name: 'requirements',
+	type: 'string',
+	typeOptions: { rows: 2 },
+	default: '',
+	placeholder: 'From the imports',
+	description:
+		'Packages to install, one a line, as in <code>pandas&gt;=2</code>. Leave it empty to install what the code imports; the list of functions says what was found.',
 };
 
 const mode: INodeProperties = {
@@ -91,6 +105,34 @@ const mode: INodeProperties = {
 			name: 'Once for Each Item',
 			value: 'item',
 			description: 'The function is called with each item, in order',
+		},
+		{
+			name: 'Script',
+			value: 'script',
+			description:
+				'The code has no function to call: it was written for n8n’s own Python node and reads ' +
+				'<code>_items</code> or <code>_item</code>',
+		},
+	],
+};
+
+const output: INodeProperties = {
+	displayName: 'Output',
+	name: 'output',
+	type: 'options',
+	noDataExpression: true,
+	default: 'auto',
+	description: 'How the result leaves the function',
+	options: [
+		{
+			name: 'Auto',
+			value: 'auto',
+			description: 'As suits the result and the nodes that follow',
+		},
+		{
+			name: 'Items',
+			value: 'items',
+			description: 'Always as items of n8n',
 		},
 	],
 };
@@ -121,7 +163,41 @@ const options: INodeProperties = {
 			default: 30,
 			description: 'How long the code may run, for all items together, before it is stopped',
 		},
+		{
+			displayName: 'Validation',
+			name: 'validation',
+			type: 'options',
+			default: 'strict',
+			noDataExpression: true,
+			description: 'Whether arguments and results are held to the types in the code',
+			options: [
+				{
+					name: 'Strict',
+					value: 'strict',
+					description: 'Only conversions that lose nothing',
+				},
+				{
+					name: 'Coerce',
+					value: 'coerce',
+					description: 'Values are converted where they can be, "42" to an int for example',
+				},
+				{
+					name: 'Off',
+					value: 'off',
+					description: 'Values pass as they are, and links are not checked',
+				},
+			],
+		},
 	],
 };
 
-export const properties: INodeProperties[] = [code, functionName, functionArguments, mode, options];
+export const properties: INodeProperties[] = [
+	code,
+	functionName,
+	fieldsInUse,
+	functionArguments,
+	requirements,
+	mode,
+	output,
+	options,
+];

@@ -1,12 +1,14 @@
 import type { IExecuteFunctions, INode, INodeExecutionData } from 'n8n-workflow';
 import { randomUUID } from 'crypto';
 
-import type { Definition, Mode, RunReply } from './api';
+import type { Definition, Mode, Output, RunReply, Validation } from './api';
 import { encodeArguments } from './arguments';
 import { withDefinition } from './definitions';
 import { isProblem, problemError, sentence } from './errors';
 import { decodeItems, encodeRun } from './items';
 import { showFailures, showOutput } from './output';
+import { functionName, requirementLines } from './parameters';
+import { checkParents } from './parents';
 import { call } from './transport';
 
 /** Beyond the code's own time limit: to wait for a place in a sandbox, and to move the items. */
@@ -17,6 +19,12 @@ const DEFAULT_TIMEOUT_S = 30;
 /** The longest name that the runner takes. */
 const NAME_LENGTH = 200;
 
+interface Options {
+	python?: string;
+	timeout?: number;
+	validation?: Validation;
+}
+
 /** Runs the node's function with all input items in one request. Throws NodeOperationError. */
 export async function runPython(
 	context: IExecuteFunctions,
@@ -24,6 +32,7 @@ export async function runPython(
 ): Promise<INodeExecutionData[]> {
 	const items = context.getInputData();
 	const definition = readDefinition(context, node);
+	if (definition.validation !== 'off') await checkParents(context, node);
 	const body = encodeRun(items, encodeArguments(context, node, definition.mode, items.length));
 	const query = readQuery(context, node);
 	const timeoutMs = (definition.timeout_s + EXTRA_TIME_S) * 1000;
@@ -53,11 +62,9 @@ function readDefinition(context: IExecuteFunctions, node: INode): Definition {
 	if (code.trim() === '') {
 		throw sentence(node, 'The node has no Python code', 'Write a function in "Python Code".');
 	}
-	const name = (context.getNodeParameter('function', 0, '') as string).trim();
-	const options = context.getNodeParameter('options', 0, {}) as {
-		python?: string;
-		timeout?: number;
-	};
+	const name = functionName(context.getNodeParameter('function', 0, ''));
+	const requirements = requirementLines(context.getNodeParameter('requirements', 0, ''));
+	const options = context.getNodeParameter('options', 0, {}) as Options;
 	const timeout = Number(options.timeout ?? DEFAULT_TIMEOUT_S);
 	if (!(timeout > 0)) {
 		throw sentence(node, 'The time limit is not a number of seconds', 'Write one, such as 30.');
@@ -66,7 +73,10 @@ function readDefinition(context: IExecuteFunctions, node: INode): Definition {
 		code,
 		...(name === '' ? {} : { function: name }),
 		python: options.python ?? '3.12',
+		...(requirements.length === 0 ? {} : { requirements }),
 		mode: context.getNodeParameter('mode', 0, 'auto') as Mode,
+		output: context.getNodeParameter('output', 0, 'auto') as Output,
+		validation: options.validation ?? 'strict',
 		timeout_s: timeout,
 	};
 }

@@ -1,12 +1,16 @@
 import type {
 	IExecuteFunctions,
 	IHttpRequestMethods,
+	ILoadOptionsFunctions,
 	IN8nHttpFullResponse,
 	INode,
 } from 'n8n-workflow';
 import { NodeOperationError } from 'n8n-workflow';
 
 import { isRecord, sentence } from './errors';
+
+/** A node at run time, or one whose panel is open. */
+export type Caller = IExecuteFunctions | ILoadOptionsFunctions;
 
 export interface Call {
 	method: IHttpRequestMethods;
@@ -38,11 +42,7 @@ const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'ERR_BAD_RESPONSE']);
  * The request ends with the n8n execution, and the runner then ends the run. Throws NodeOperationError
  * with a sentence for a person when there is no answer, or not one of a runner.
  */
-export async function call(
-	context: IExecuteFunctions,
-	node: INode,
-	request: Call,
-): Promise<Answer> {
+export async function call(context: Caller, node: INode, request: Call): Promise<Answer> {
 	const response = await send(context, node, request);
 	const body = parse(response.body as Buffer);
 	if (response.statusCode === 401) {
@@ -67,7 +67,7 @@ export async function call(
 }
 
 async function send(
-	context: IExecuteFunctions,
+	context: Caller,
 	node: INode,
 	{ method, path, body, timeoutMs }: Call,
 ): Promise<IN8nHttpFullResponse> {
@@ -90,7 +90,7 @@ async function send(
 }
 
 async function noAnswer(
-	context: IExecuteFunctions,
+	context: Caller,
 	node: INode,
 	error: Error,
 	timeoutMs: number,
@@ -122,8 +122,10 @@ async function noAnswer(
 	return new NodeOperationError(node, error);
 }
 
-export function isCancelled(context: IExecuteFunctions): boolean {
-	return context.getExecutionCancelSignal()?.aborted === true;
+export function isCancelled(context: Caller): boolean {
+	return (
+		'getExecutionCancelSignal' in context && context.getExecutionCancelSignal()?.aborted === true
+	);
 }
 
 /** n8n wraps the HTTP client's error once or twice. */
@@ -144,7 +146,7 @@ function parse(body: Buffer): unknown {
 }
 
 /** Asked for only when something is wrong: n8n reads the credential from its database each time. */
-async function runnerUrl(context: IExecuteFunctions): Promise<string> {
+async function runnerUrl(context: Caller): Promise<string> {
 	const { url } = await context.getCredentials<{ url: string }>('qflowApi');
 	return url;
 }
