@@ -18,8 +18,8 @@
 	/** From the best to the worst. Where two links share a wire, the worst is shown. */
 	const VERDICTS = {
 		assignable: { title: 'Fits', colour: 'light-dark(#1a8754, #46c28a)', dashes: 'none' },
-		convertible: { title: 'Fits after a conversion', colour: 'light-dark(#2b6cd4, #6ea8fe)', dashes: 'none' },
-		unchecked: { title: 'Not known before it runs', colour: 'light-dark(#767b85, #9aa0ab)', dashes: '2 6' },
+		convertible: { title: 'Fits, converted', colour: 'light-dark(#2b6cd4, #6ea8fe)', dashes: 'none' },
+		unchecked: { title: 'Not known yet', colour: 'light-dark(#767b85, #9aa0ab)', dashes: '2 6' },
 		incompatible: { title: 'Cannot work', colour: 'light-dark(#d32f2f, #ff6b6b)', dashes: '10 5' },
 	};
 	const SEVERITY = Object.keys(VERDICTS);
@@ -533,6 +533,8 @@
 	}
 
 	function onPointer(event) {
+		// n8n lays the buttons of an edge beside it, not into it: over them, what is explained stays.
+		if (event.target instanceof Element && event.target.closest('.vue-flow__edge-labels') !== null) return;
 		const link = linkAt(event.target);
 		if (link === undefined) tooltip.hide();
 		else tooltip.show(link, event.clientX, event.clientY);

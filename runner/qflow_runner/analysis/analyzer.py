@@ -18,8 +18,10 @@ DEADLINE_S = 1.7
 """For everything; the rest of two seconds is for what lies around it."""
 READ_S = 1.4
 """For the worker and ruff, so that a late one leaves time to say so."""
-ENTRIES = 512
+ENTRIES = 4096
 MEMORY = 64 << 20
+OUTLINES_S = 10.0
+"""For an outline, which may stand in line behind those of a large workflow."""
 SHORT_S = 10.0
 """How long an answer is kept that is short of something for want of time."""
 CHECKERS = 2
@@ -53,6 +55,20 @@ class Analyzer:
             (digest, python, True), lambda: self._make(digest, code, python, deadline)
         )
 
+    async def outline(self, code: str, python: str = "3.12") -> Analysis:
+        """What the code says itself, in a millisecond or two: nothing is inferred, and of mistakes only those of syntax."""
+        version_of(python)
+        digest = hashlib.blake2b(code.encode(errors="surrogatepass"), digest_size=16).digest()
+        return await self._memory.get((digest, python, "outline"), lambda: self._outline(code, python))
+
+    async def _outline(self, code: str, python: str) -> Made[Analysis]:
+        if len(code) > MAX_CODE:
+            return await self._read(code, python, 0)
+        reading = await self._reading(code, python, asyncio.get_running_loop().time() + OUTLINES_S)
+        if reading is None:
+            return _busy(Source(code))
+        return Made(reading.analysis, _weight(reading.analysis, code), is_lasting(reading.analysis))
+
     async def _plain(self, digest: bytes, code: str, python: str, deadline: float) -> Analysis:
         return await self._memory.get((digest, python, False), lambda: self._read(code, python, deadline))
 
@@ -68,10 +84,7 @@ class Analyzer:
             self._reading(code, python, deadline), lint(source, python, deadline)
         )
         if reading is None:
-            message = "The analysis did not get its turn in time."
-            finding = source.finding("error", "analysis_busy", message, 1, 1, hint="Try again in a moment.")
-            analysis = Analysis(findings=(finding,))
-            return Made(analysis, 1_000, is_lasting(analysis))
+            return _busy(source)
         analysis = replace(reading.analysis, findings=findings_of(reading, linted, source))
         return Made(analysis, _weight(analysis, code), is_lasting(analysis))
 
@@ -101,6 +114,12 @@ class Analyzer:
             return await infer(source, asked, python, deadline)
         finally:
             self._checkers.release()
+
+
+def _busy(source: Source) -> Made[Analysis]:
+    message = "The analysis did not get its turn in time."
+    finding = source.finding("error", "analysis_busy", message, 1, 1, hint="Try again in a moment.")
+    return Made(Analysis(findings=(finding,)), 1_000, lasting=False)
 
 
 def _weight(analysis: Analysis, code: str) -> int:

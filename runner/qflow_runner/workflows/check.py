@@ -4,13 +4,15 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from qflow_runner.analysis import Analyzer, Finding
+from qflow_runner.analysis import Analysis, Analyzer, Finding, to_infer
 from qflow_runner.workflows.graph import Graph, Link, Workflow
 from qflow_runner.workflows.judge import Verdict, judge_link
 from qflow_runner.workflows.nodes import Port, code_of, port_of
 
 MAX_SUGGESTIONS = 5
 REMEMBERED_LINKS = 20_000
+INFER_S = 0.7
+"""How long a check waits for types that no annotation gives."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,21 @@ class Checker:
     async def _ports(self, graph: Graph) -> dict[str, Port]:
         nodes = graph.qflow_nodes
         wanted = {code_of(node) for node in nodes}
-        analysed = await asyncio.gather(
-            *(self._analyzer.analyze(code, python or self._python) for code, python in wanted)
-        )
+        analysed = await asyncio.gather(*(self._analysed(*each) for each in wanted))
         by_code = dict(zip(wanted, analysed, strict=True))
         return {node.name: port_of(node, by_code[code_of(node)]) for node in nodes}
+
+    async def _analysed(self, code: str, python: str) -> Analysis:
+        """An outline; with what is inferred, where something is to be and it comes in time."""
+        outline = await self._analyzer.outline(code, python or self._python)
+        if outline.script or not to_infer(outline.functions):
+            return outline
+        try:
+            async with asyncio.timeout(INFER_S):
+                return await self._analyzer.analyze(code, python or self._python)
+        except TimeoutError:
+            # It goes on, and the next check finds it. Until then nothing is known of what is not annotated.
+            return outline
 
     def _checked(self, link: Link, ports: dict[str, Port]) -> CheckedLink:
         source, target = ports[link.source], ports[link.target]

@@ -43,9 +43,10 @@ def judge_link(source: Port, target: Port) -> Verdict:
         return Verdict(_unknown(which), said, "")
     found: list[Verdict] = []
     for parameter, wanted, judgement in _parameters(gives, source, target):
-        found.append(
-            Verdict(_softened(judgement, gives, wanted, target), said, types.show(wanted), parameter)
-        )
+        softened = _softened(judgement, gives, wanted, target)
+        if softened.verdict == "incompatible" and _is_inferred(parameter, target):
+            softened = Judgement("unchecked", f"judged by inferred types: {softened.reason}", "")
+        found.append(Verdict(softened, said, types.show(wanted), parameter))
     if not found:
         return Verdict(FITS, said, "")
     return max(found, key=lambda each: _SEVERITY.index(each.judgement.verdict))
@@ -191,6 +192,13 @@ def _softened(judgement: Judgement, gives: Type, wanted: Type, target: Port) -> 
     if target.validation == "coerce" and {types.show(gives), types.show(wanted)} <= _READ_FROM_TEXT:
         return Judgement("unchecked", f"{types.show(gives)} is read as {types.show(wanted)} when it runs", "")
     return judgement
+
+
+def _is_inferred(parameter: str, target: Port) -> bool:
+    """Whether the target's type is a guess from a default: ``rate=1`` also takes 1.5."""
+    return target.function is not None and any(
+        each.inferred for each in target.function.parameters if each.name == parameter
+    )
 
 
 def _unknown(port: Port) -> Judgement:

@@ -163,6 +163,11 @@ ARGUMENTS = [
 
 RESULTS = [
     returns("{'a': 1}", {"a": 1}),
+    returns("{'json': {'a': 1}}", {"a": 1}),
+    returns("{'json': {'json': {'a': 1}}}", {"json": {"a": 1}}),
+    returns("{'json': 1}", {"json": 1}),
+    returns("[{'json': {'a': 1}}, {'a': 2}, {'json': {'json': {}}}]", {"a": 1}, {"a": 2}, {"json": {}}),
+    returns("[{'json': {'a': 1}, 'binary': {}}, {'json': 3}]", {"a": 1}, {"json": 3}),
     returns("1", 1),
     returns("'text'", "text"),
     returns("None", None),

@@ -1,5 +1,6 @@
 """Links between Qflow nodes, judged by the code of both."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -151,3 +152,30 @@ async def test_the_forms_say_the_same(checker: Checker) -> None:
     assert [("link-incompatible", "error")] == [
         (result["ruleId"], result["level"]) for result in report["runs"][0]["results"]
     ]
+
+
+async def test_an_inferred_result_is_judged_and_a_guessed_parameter_is_not_held_against_it(
+    checker: Checker,
+) -> None:
+    """What a function returns follows from its code; a default only hints at what a parameter takes."""
+    source = qflow("def f(x: int):\n    return 'text'\n")
+
+    annotated = await checked(checker, source, qflow(function("n: int")))
+    guessed = await checked(
+        checker, qflow(function("x: int", "float")), qflow("def g(rate=1) -> None: ...\n")
+    )
+
+    assert ["incompatible"] == [each.verdict.judgement.verdict for each in annotated.links]
+    assert ["unchecked"] == [each.verdict.judgement.verdict for each in guessed.links]
+
+
+async def test_many_nodes_without_annotations_do_not_hold_up_a_check(checker: Checker) -> None:
+    """What cannot be inferred in time is unchecked, and the check answers."""
+    nodes = {f"n{number}": qflow(f"def f(x):\n    return x, {number}\n") for number in range(60)}
+    data = workflow(nodes, *((f"n{number}", f"n{number + 1}") for number in range(59)))
+
+    async with asyncio.timeout(5):
+        check = await checker.check(Workflow.model_validate(data))
+
+    assert 59 == len(check.links)
+    assert check.ok
