@@ -29,7 +29,7 @@ async def analyze(request: web.Request) -> web.Response:
 
 async def check_types(request: web.Request) -> web.Response:
     body = checked(TypesBody, await limited(request, MAX_DEFINITION))
-    judgement = types.judge(_type(body.source, "source"), _type(body.target, "target"))
+    judgement = await asyncio.to_thread(_judge, body)
     return web.json_response(
         {"verdict": judgement.verdict, "reason": judgement.reason, "suggestion": judgement.suggestion}
     )
@@ -60,6 +60,10 @@ async def _check(request: web.Request) -> Check:
     # A workflow with its pinned data may be large: it is parsed beside the loop.
     workflow = await asyncio.to_thread(checked, Workflow, body)
     return await request.app[STATE].checker.check(workflow)
+
+
+def _judge(body: TypesBody) -> types.Judgement:
+    return types.judge(_type(body.source, "source"), _type(body.target, "target"))
 
 
 def _type(text: str, which: str) -> types.Type:

@@ -5,6 +5,25 @@ from functools import cached_property
 
 from qflow_runner.types.scope import ClassInfo, Scope
 
+MAX_MEMBERS = 200
+"""Of a union; one with more is not known."""
+
+
+def _hash_once(self: object) -> int:
+    """Types are keys everywhere, and deep: each knows its hash after it was asked once."""
+    known: int | None = self.__dict__.get("_hash")
+    if known is None:
+        known = hash(
+            (type(self).__name__, *(value for name, value in self.__dict__.items() if name in _FIELDS))
+        )
+        self.__dict__["_hash"] = known
+    return known
+
+
+_FIELDS = frozenset(
+    ["text", "name", "args", "members", "values", "elements", "info", "scope", "parameters", "result"]
+)
+
 
 @dataclass(frozen=True)
 class Any:
@@ -22,12 +41,14 @@ class Never:
 class Name:
     """A class by its canonical name, such as ``int``, ``Iterable`` or ``pandas.DataFrame``, with its arguments."""
 
+    __hash__ = _hash_once
     name: str
     args: "tuple[Type, ...]" = ()
 
 
 @dataclass(frozen=True)
 class Union:
+    __hash__ = _hash_once
     members: "tuple[Type, ...]"
 
 
@@ -35,6 +56,7 @@ class Union:
 class Literal:
     """Values as their source text, in the order in which they were written."""
 
+    __hash__ = _hash_once
     values: tuple[str, ...]
 
 
@@ -42,6 +64,7 @@ class Literal:
 class Fixed:
     """A tuple of known length."""
 
+    __hash__ = _hash_once
     elements: "tuple[Type, ...]"
 
 
@@ -49,6 +72,7 @@ class Fixed:
 class Own:
     """A class of the code itself, which means what its scope says."""
 
+    __hash__ = _hash_once
     info: ClassInfo
     scope: Scope
     args: "tuple[Type, ...]" = ()
@@ -62,6 +86,7 @@ class Own:
 class Call:
     """A callable. `parameters` is None for any."""
 
+    __hash__ = _hash_once
     parameters: "tuple[Type, ...] | None"
     result: "Type"
 
@@ -82,4 +107,6 @@ def union(members: "list[Type] | tuple[Type, ...]") -> Type:
     flat.pop(Never(), None)
     if not flat:
         return Never()
+    if len(flat) > MAX_MEMBERS:
+        return ANY
     return Union(tuple(flat)) if len(flat) > 1 else next(iter(flat))

@@ -1,6 +1,7 @@
 """Reads a type from its text, in the scope of the code that it stands in."""
 
 import ast
+from collections.abc import Mapping
 from functools import lru_cache
 
 from qflow_runner.types import forms
@@ -11,6 +12,8 @@ from qflow_runner.types.scope import EMPTY, Scope
 MAX_TEXT = 20_000
 MAX_DEPTH = 40
 MAX_MEMBERS = 500
+MAX_NODES = 4_000
+"""Parts of one type, with what its aliases stand for: they may double with every step."""
 
 _WRAPPERS = frozenset(
     {"Annotated", "Required", "NotRequired", "ReadOnly", "Final", "ClassVar", "InitVar", "Unpack"}
@@ -31,7 +34,12 @@ def parse(text: str, scope: Scope = EMPTY) -> Type:
     """Empty text is not known. Raises TypeSyntax only where Python itself cannot read the text."""
     if not text.strip():
         return ANY
-    return _Reader(scope).read(_expression(text), 0)
+    return _Reader(scope, {}, [MAX_NODES]).read(_expression(text), 0)
+
+
+def parse_bound(text: str, scope: Scope, bound: Mapping[str, Type]) -> Type:
+    """The same, with types for the type parameters of a class. Raises TypeSyntax."""
+    return _Reader(scope, bound, [MAX_NODES]).read(_expression(text), 0) if text.strip() else ANY
 
 
 def _expression(text: str) -> ast.expr:
@@ -50,12 +58,21 @@ def _expression(text: str) -> ast.expr:
 class _Reader:
     """`expanding` holds the aliases that are being read: one that leads back to itself is not known there."""
 
-    def __init__(self, scope: Scope, expanding: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        bound: Mapping[str, Type],
+        nodes: list[int],
+        expanding: frozenset[str] = frozenset(),
+    ) -> None:
         self._scope = scope
+        self._bound = bound
+        self._nodes = nodes
         self._expanding = expanding
 
     def read(self, node: ast.expr, depth: int) -> Type:
-        if depth > MAX_DEPTH:
+        self._nodes[0] -= 1
+        if depth > MAX_DEPTH or self._nodes[0] < 0:
             return ANY
         if isinstance(node, ast.Constant):
             return self._constant(node.value, depth)
@@ -107,6 +124,8 @@ class _Reader:
     def _own(self, name: str, args: list[ast.expr], depth: int) -> Type | None:
         """What the code itself defines under this name."""
         scope = self._scope
+        if name in self._bound:
+            return self._bound[name]
         if name in scope.classes:
             info = scope.classes[name]
             return forms.Own(info, scope, tuple(self.read(each, depth + 1) for each in args))
@@ -117,7 +136,7 @@ class _Reader:
                 meant = _expression(scope.aliases[name])
             except TypeSyntax:
                 return forms.Any(name)
-            return _Reader(scope, self._expanding | {name}).read(meant, depth + 1)
+            return _Reader(scope, self._bound, self._nodes, self._expanding | {name}).read(meant, depth + 1)
         if name in scope.variables:
             bound = scope.variables[name]
             if not bound:
@@ -125,7 +144,9 @@ class _Reader:
             if name in self._expanding:
                 return forms.Any(name)
             try:
-                return _Reader(scope, self._expanding | {name}).read(_expression(bound), depth + 1)
+                return _Reader(scope, self._bound, self._nodes, self._expanding | {name}).read(
+                    _expression(bound), depth + 1
+                )
             except TypeSyntax:
                 return forms.Any(name)
         return None

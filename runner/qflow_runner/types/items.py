@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from qflow_runner.types import forms
 from qflow_runner.types.ancestry import ancestors, as_class
 from qflow_runner.types.forms import ANY, NONE, Type, union
-from qflow_runner.types.grammar import TypeSyntax, parse
+from qflow_runner.types.grammar import TypeSyntax, parse, parse_bound
 from qflow_runner.types.names import TABLES
 
 ROW = forms.Name("dict", (forms.Name("str"), ANY))
@@ -27,6 +27,7 @@ _MANY = (
     "Collection",
     "Reversible",
 )
+_ARRAYS = frozenset({"numpy.ndarray", "pandas.Series", "pandas.Index", "polars.Series", "pyarrow.Array"})
 _SINGLE = frozenset({"str", "bytes", "bytearray", "memoryview"})
 _RECORDS = frozenset({"dataclass", "typeddict", "namedtuple", "model"})
 
@@ -46,6 +47,8 @@ def gives(t: Type) -> Type | None:
         return union([one for one in each if one is not None]) if each and all(each) else None
     if isinstance(t, forms.Own) and t.info.kind in _RECORDS:
         return None
+    if isinstance(t, forms.Name) and t.name in _ARRAYS:
+        return ANY
     return _element(t, _MANY)
 
 
@@ -74,11 +77,8 @@ def fields_of(t: Type) -> Mapping[str, Field] | None:
     """The fields of an item, or None where they are not known."""
     if not isinstance(t, forms.Own) or t.info.kind not in _RECORDS:
         return None
-    replaced = dict(zip(t.info.parameters, t.args, strict=False))
-    return {
-        each.name: Field(replaced.get(each.type) or _read(each.type, t), each.required)
-        for each in t.info.fields
-    }
+    bound = dict(zip(t.info.parameters, t.args, strict=False))
+    return {each.name: Field(_read(each.type, t, bound), each.required) for each in t.info.fields}
 
 
 def is_item(t: Type) -> bool | None:
@@ -104,8 +104,8 @@ def dict_of(t: Type) -> Type:
     return forms.Name("dict", (forms.Name("str"), t))
 
 
-def _read(text: str, t: forms.Own) -> Type:
+def _read(text: str, t: forms.Own, bound: Mapping[str, Type]) -> Type:
     try:
-        return parse(text, t.scope)
+        return parse_bound(text, t.scope, bound) if bound else parse(text, t.scope)
     except TypeSyntax:
         return forms.Any(text[:60])

@@ -16,6 +16,8 @@ from qflow_runner.types.showing import a, show
 from qflow_runner.types.verdicts import FITS, Ask, Judgement, best, converts, refused, unchecked, worst
 
 MAX_DEPTH = 40
+MAX_STEPS = 10_000
+"""Parts of two types that are compared before it is left to the run: some ten milliseconds."""
 
 Pair = tuple[Type, Type]
 
@@ -23,10 +25,10 @@ Pair = tuple[Type, Type]
 @lru_cache(maxsize=50_000)
 def judge(source: Type, target: Type) -> Judgement:
     """The verdict, with a reason where it is not plainly assignable and a fix where it is refused."""
-    return _judge(source, target, frozenset())
+    return _judge(source, target, frozenset(), [MAX_STEPS])
 
 
-def _judge(source: Type, target: Type, asked: frozenset[Pair]) -> Judgement:
+def _judge(source: Type, target: Type, asked: frozenset[Pair], steps: list[int]) -> Judgement:
     if target in {source, OBJECT} or isinstance(source, forms.Never):
         return FITS
     if isinstance(target, forms.Union) and source in target.members:
@@ -35,10 +37,13 @@ def _judge(source: Type, target: Type, asked: frozenset[Pair]) -> Judgement:
         return FITS
     if len(asked) > MAX_DEPTH:
         return unchecked("the types are nested too deeply to compare")
+    steps[0] -= 1
+    if steps[0] < 0:
+        return unchecked("the types are too large to compare")
     asked |= {(source, target)}
 
     def ask(part: Type, wanted: Type) -> Judgement:
-        return _judge(part, wanted, asked)
+        return _judge(part, wanted, asked, steps)
 
     if isinstance(target, forms.Any):
         return unchecked(f"nothing is known of {target.text}") if target.text else FITS
@@ -54,6 +59,9 @@ def _judge(source: Type, target: Type, asked: frozenset[Pair]) -> Judgement:
     if isinstance(source, forms.Literal):
         return _from_literal(source, target, ask)
     if isinstance(target, forms.Literal):
+        values = source.info.literals if isinstance(source, forms.Own) else ()
+        if values and set(values) <= set(target.values):
+            return converts(f"{a(show(source))} is written as its value")
         return refused(
             f"{show(source)} is more than {show(target)}",
             f"Annotate the result as {show(target)}, or take {show(source)}.",
@@ -103,11 +111,11 @@ def _from_literal(source: forms.Literal, target: Type, ask: Ask) -> Judgement:
         return refused(
             f"{outside[0]} is not one of {show(target)}", f"Return one of {', '.join(target.values)}."
         )
-    if isinstance(target, forms.Own) and target.info.kind == "enum" and target.info.values:
-        outside = [value for value in source.values if value not in target.info.values]
+    if isinstance(target, forms.Own) and target.info.kind == "enum" and target.info.literals:
+        outside = [value for value in source.values if value not in target.info.literals]
         if not outside:
             return converts(f"the value is read as {a(target.name)}")
-        few = ", ".join(target.info.values[:8])
+        few = ", ".join(target.info.literals[:8])
         return refused(f"{outside[0]} is no value of {target.name}", f"Return one of {few}.")
     return worst(ask(class_of(value), target) for value in source.values)
 

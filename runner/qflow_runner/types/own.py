@@ -8,7 +8,7 @@ from qflow_runner.types.items import fields_of
 from qflow_runner.types.protocols import satisfies
 from qflow_runner.types.refusals import class_of, no_way
 from qflow_runner.types.showing import a, show
-from qflow_runner.types.verdicts import FITS, Ask, Judgement, converts, refused, unchecked, worst
+from qflow_runner.types.verdicts import FITS, Ask, Judgement, best, converts, refused, unchecked, worst
 
 
 def into_own(source: Type, target: forms.Own, ask: Ask) -> Judgement:
@@ -64,21 +64,21 @@ def _to_newtype(source: Type, target: forms.Own, ask: Ask) -> Judgement:
 
 
 def _to_enum(source: Type, target: forms.Own, ask: Ask) -> Judgement:
-    values = target.info.values
+    values = target.info.literals
     if not values:
         return unchecked(f"the values of {target.name} show when it runs")
     kinds = {class_of(value) for value in values}
     # A text may also be a member's name.
     if as_class(source, "str") is not None or any(ask(source, kind).severity == 0 for kind in kinds):
-        if isinstance(source, forms.Own) and source.info.kind == "enum" and source.info.values:
-            outside = [value for value in source.info.values if value not in values]
+        if isinstance(source, forms.Own) and source.info.kind == "enum" and source.info.literals:
+            outside = [value for value in source.info.literals if value not in values]
             if outside:
                 return refused(
                     f"{outside[0]} is no value of {target.name}", f"Give both the values of {target.name}."
                 )
         return converts(f"the value is read as {a(target.name)}")
     if isinstance(source, forms.Own) and source.info.kind == "enum":
-        if source.info.values and set(source.info.values) <= set(values):
+        if source.info.literals and set(source.info.literals) <= set(values):
             return converts(f"the value is read as {a(target.name)}")
         return refused(
             f"{source.name} has other values than {target.name}", f"Give both the values of {target.name}."
@@ -112,8 +112,10 @@ def _dict_to_record(source: forms.Name, target: forms.Own, ask: Ask) -> Judgemen
     values = source.args[1] if len(source.args) == 2 else ANY
     if isinstance(values, forms.Any) or values == OBJECT:
         return converts(f"the dict is built into {a(target.name)}, if it has its fields")
+    # Of mixed values, one kind that fits is enough for a field.
+    kinds = values.members if isinstance(values, forms.Union) else (values,)
     parts = [
-        ask(values, field.type).under(f"field '{name}'")
+        best(ask(kind, field.type) for kind in kinds).under(f"field '{name}'")
         for name, field in (fields_of(target) or {}).items()
         if field.required
     ]
@@ -130,8 +132,8 @@ def out_of_own(source: forms.Own, target: forms.Name, ask: Ask) -> Judgement:
     info = source.info
     if info.kind == "newtype" and info.bases:
         return ask(parse(info.bases[0], source.scope), target)
-    if info.kind == "enum" and info.values:
-        judgement = worst(ask(class_of(value), target) for value in info.values)
+    if info.kind == "enum" and info.literals:
+        judgement = worst(ask(class_of(value), target) for value in info.literals)
         if judgement.severity <= 1:
             return converts(f"{a(source.name)} is written as its value")
     fields = fields_of(source)

@@ -1,7 +1,9 @@
 """What names mean in one definition's code: its classes, aliases, imports and type variables, all as text."""
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 ClassKind = Literal["class", "dataclass", "typeddict", "namedtuple", "model", "enum", "protocol", "newtype"]
@@ -26,6 +28,14 @@ class ClassInfo:
     methods: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
 
+    @cached_property
+    def literals(self) -> tuple[str, ...]:
+        """The values in one spelling: a text is the same in either kind of quotes."""
+        return tuple(_spelt(value) for value in self.values)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.kind, self.bases))
+
 
 @dataclass(frozen=True, eq=False)
 class Scope:
@@ -39,3 +49,10 @@ class Scope:
 
 
 EMPTY = Scope()
+
+
+def _spelt(value: str) -> str:
+    try:
+        return repr(ast.literal_eval(value))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return value

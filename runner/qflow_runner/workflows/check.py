@@ -73,11 +73,14 @@ class Checker:
         self._analyzer = analyzer
         self._python = python
         self._verdicts: OrderedDict[tuple[object, ...], Verdict] = OrderedDict()
+        self._judging = asyncio.Lock()
 
     async def check(self, workflow: Workflow) -> Check:
         graph = Graph.of(workflow)
         ports = await self._ports(graph)
-        links = tuple(self._checked(link, ports) for link in graph.links())
+        async with self._judging:
+            # Types can be large on purpose: judging them must not hold up the runs of others.
+            links, suggestions = await asyncio.to_thread(self._judged, graph, ports)
         nodes = tuple(
             CheckedNode(
                 port.node.name,
@@ -87,7 +90,13 @@ class Checker:
             )
             for port in ports.values()
         )
-        return Check(links, nodes, tuple(self._suggestions(links, ports)))
+        return Check(links, nodes, suggestions)
+
+    def _judged(
+        self, graph: Graph, ports: dict[str, Port]
+    ) -> tuple[tuple[CheckedLink, ...], tuple[Suggestion, ...]]:
+        links = tuple(self._checked(link, ports) for link in graph.links())
+        return links, tuple(self._suggestions(links, ports))
 
     async def _ports(self, graph: Graph) -> dict[str, Port]:
         nodes = graph.qflow_nodes

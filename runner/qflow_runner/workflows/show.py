@@ -18,9 +18,7 @@ _MARKS = {
 def show_check(console: Console, name: str, check: Check) -> None:
     """A table of links, what is wrong with each that is refused, and the errors of the code."""
     if check.links:
-        table = Table(
-            "From", "gives", "To", "takes", "", box=box.SIMPLE, title=escape(name), title_justify="left"
-        )
+        table = Table("From", "gives", "To", "takes", "", box=box.SIMPLE)
         for each in check.links:
             about = each.verdict
             takes = f"{about.parameter}: {about.target}" if about.parameter else about.target
@@ -36,6 +34,11 @@ def show_check(console: Console, name: str, check: Check) -> None:
     for node, finding in broken:
         console.print(f"[red]✗[/] '{escape(node.name)}', line {finding.line}: {escape(finding.message)}")
         console.print(f"[dim]{escape(finding.source)}[/]")
-    counted = f"{len(check.links)} link{'' if len(check.links) == 1 else 's'} between {len(check.nodes)} Qflow nodes"
     refused = len(check.refused)
-    console.print(f"{counted}: " + (f"[red]{refused} refused[/]" if refused else "[green]none refused[/]"))
+    counted = f"{_many(len(check.links), 'link')} between {_many(len(check.nodes), 'Qflow node')}"
+    outcome = f"[red]{refused} refused[/]" if refused else "[green]none refused[/]"
+    console.print(f"[bold]{escape(name)}[/]: {counted}, {outcome}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qflow_agent.kinds import Mismatch
 from qflow_agent.typing_kinds import KindMaker
 from qflow_agent.values import Refused, simplify
-from qflow_runner.types import Type, TypeSyntax, judge, parse, show
+from qflow_runner.types import ClassInfo, FieldInfo, Scope, Type, TypeSyntax, judge, parse, show
 from qflow_runner.types.forms import ANY, NONE, union
 from tests.unit.types.scope import SCOPE
 
@@ -216,3 +216,60 @@ def test_the_sandbox_agrees(source: str, target: str) -> None:
     if source == "str" and verdict == "convertible":
         return
     assert accepted == (verdict != "incompatible"), (verdict, source, target)
+
+
+def _mutual(count: int) -> Scope:
+    """Classes that all mention each other."""
+    names = [f"K{number}" for number in range(count)]
+    fields = tuple(FieldInfo(name.lower(), f"list[{name}]", required=True) for name in names)
+    return Scope(classes={name: ClassInfo(name, "dataclass", fields=fields) for name in names})
+
+
+@pytest.mark.timeout(5)
+def test_large_types_are_left_to_the_run() -> None:
+    """Wide unions, aliases that double, and classes that all mention each other come to an end."""
+    ints = " | ".join(f"Literal[{number}]" for number in range(150))
+    texts_ = " | ".join(f"list[Literal['{number}']]" for number in range(150))
+    assert judge(parse(ints), parse(texts_)).verdict
+
+    doubling = Scope(aliases={"A0": "int", **{f"A{n}": f"tuple[A{n - 1}, A{n - 1}]" for n in range(1, 30)}})
+    strings = Scope(aliases={"A0": "str", **{f"A{n}": f"tuple[A{n - 1}, A{n - 1}]" for n in range(1, 30)}})
+    assert judge(parse("A29", doubling), parse("A29", strings)).verdict
+
+    assert judge(parse("K0", _mutual(12)), parse("K0", _mutual(13))).verdict
+
+
+def test_quotes_are_no_difference_between_enums() -> None:
+    """An enum's values are compared as values."""
+    single = Scope(classes={"C": ClassInfo("C", "enum", bases=("Enum",), values=("'r'", "'g'"))})
+    double = Scope(classes={"C": ClassInfo("C", "enum", bases=("Enum",), values=('"r"', '"g"'))})
+
+    assert judge(parse("C", single), parse("C", double)).verdict == "convertible"
+    assert judge(parse('Literal["r"]'), parse("C", double)).verdict == "convertible"
+    assert judge(parse("C", double), parse("Literal['g', 'r']")).verdict == "convertible"
+
+
+def test_the_arguments_of_a_generic_class_reach_its_fields() -> None:
+    """Also inside another type."""
+    box = ClassInfo("Box", "dataclass", fields=(FieldInfo("l", "list[T]", required=True),), parameters=("T",))
+    scope = Scope(classes={"Box": box}, variables={"T": ""})
+    other = Scope(
+        classes={"Tin": ClassInfo("Tin", "dataclass", fields=(FieldInfo("l", "list[int]", required=True),))}
+    )
+
+    assert judge(parse("Box[int]", scope), parse("Tin", other)).verdict == "convertible"
+    assert judge(parse("Box[str]", scope), parse("Tin", other)).verdict == "incompatible"
+
+
+def test_mixed_values_fit_fields_of_either_kind() -> None:
+    """A dict of text and numbers is what most items are."""
+    scope = Scope(
+        classes={
+            "Line": ClassInfo(
+                "Line",
+                "dataclass",
+                fields=(FieldInfo("n", "str", required=True), FieldInfo("q", "int", required=True)),
+            )
+        }
+    )
+    assert judge(parse("dict[str, int | str]"), parse("Line", scope)).verdict == "convertible"
