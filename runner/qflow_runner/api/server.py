@@ -55,8 +55,7 @@ def build_app(state: State) -> web.Application:
 
 async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an async generator
     state = app[STATE]
-    await state.keeper.open()
-    await state.analyzer.open()
+    await asyncio.gather(state.keeper.open(), state.analyzer.open())
     yield
     await state.analyzer.close()
     await state.keeper.close()
