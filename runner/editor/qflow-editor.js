@@ -70,12 +70,13 @@
 	function wiresOf(link, connections) {
 		const stations = [link.from, ...(link.path ?? []), link.to];
 		const last = stations.length - 2;
-		return stations.slice(1).flatMap((to, index) =>
-			wiresBetween(connections, stations[index], to).filter(
-				(wire) =>
-					(index > 0 || wire.output === link.output) && (index < last || wire.input === link.input),
-			),
-		);
+		return stations
+			.slice(1)
+			.flatMap((to, index) =>
+				wiresBetween(connections, stations[index], to).filter(
+					(wire) => (index > 0 || wire.output === link.output) && (index < last || wire.input === link.input),
+				),
+			);
 	}
 
 	/** How the canvas names a wire. By ids, so a node that is renamed keeps its wires. */
@@ -336,13 +337,13 @@
 	border-top: 1px solid light-dark(#e6e8ee, #3b3e45); }
 .qflow-legend span { display: flex; align-items: center; gap: 6px; }
 .qflow-legend .qflow-dot { width: 7px; height: 7px; }
-.qflow-refusal { right: 24px; bottom: 24px; padding-right: 44px; border-left: 4px solid var(--qflow-incompatible); }
+.qflow-refusal { max-width: 33rem; right: 24px; bottom: 24px; padding-right: 44px; border-left: 4px solid var(--qflow-incompatible); }
 .qflow-refusal ul { margin: 6px 0 0; padding: 0; list-style: none; }
-.qflow-refusal li { margin-top: 6px; }
+.qflow-refusal li { display: flex; align-items: baseline; gap: 10px; margin-top: 6px; }
 .qflow-refusal button { font: inherit; color: inherit; background: none; border: 0; border-radius: 4px; cursor: pointer; }
 .qflow-refusal button:focus-visible { outline: 2px solid var(--qflow-convertible); }
 .qflow-close { position: absolute; top: 8px; right: 8px; width: 28px; height: 28px; font-size: 18px !important; line-height: 1 !important; }
-.qflow-refusal .qflow-draw { padding: 2px 10px; margin-right: 8px; border: 1px solid light-dark(#c5c9d2, #5a5e67); font-weight: 600; }
+.qflow-refusal .qflow-draw { flex: none; padding: 2px 10px; border: 1px solid light-dark(#c5c9d2, #5a5e67); font-weight: 600; }
 .qflow-notice { right: 24px; top: 76px; padding: 6px 12px; border-left: 4px solid var(--qflow-unchecked); font-size: 12px; }
 `;
 
@@ -448,7 +449,9 @@
 
 		offered({ node, signature, draw }) {
 			const code = element('code', '', signature);
-			if (draw === undefined) return element('li', '', code, ` in '${node}', once it is chosen there`);
+			if (draw === undefined) {
+				return element('li', '', code, element('span', 'qflow-muted', `once it is chosen in '${node}'`));
+			}
 			const button = element('button', 'qflow-draw', `Link to '${node}'`);
 			button.type = 'button';
 			button.addEventListener('click', () => {
@@ -559,6 +562,10 @@
 	document.addEventListener('pointerover', guarded(onPointer));
 	document.addEventListener('focusin', guarded(onFocus));
 	for (const event of ['pointerdown', 'wheel', 'keydown', 'focusout']) {
-		document.addEventListener(event, guarded(() => tooltip.hide()), { passive: true, capture: true });
+		document.addEventListener(
+			event,
+			guarded(() => tooltip.hide()),
+			{ passive: true, capture: true },
+		);
 	}
 })();

@@ -159,8 +159,13 @@ class GuestProblem(QflowError):
 
     _MEMBERS: ClassVar[dict[str, tuple[type, int]]] = {
         "parameter": (str, 200),
+        "path": (str, 500),
+        "expected": (str, 500),
+        "actual": (str, 500),
         "traceback": (str, 64_000),
         "item": (int, 0),
+        "line": (int, 0),
+        "column": (int, 0),
     }
 
     def __init__(self, problem: Mapping[str, Any]) -> None:

@@ -202,5 +202,10 @@ class Problem(BaseModel):
     node: str | None = None
     item: int | None = None
     parameter: str | None = None
+    path: str | None = Field(default=None, description="Where in the value, such as lines[2].price")
+    expected: str | None = Field(default=None, description="The type that was expected, as written")
+    actual: str | None = Field(default=None, description="What came instead, shortened")
+    line: int | None = None
+    column: int | None = None
     traceback: str | None = None
     logs: list[LogLine] | None = None

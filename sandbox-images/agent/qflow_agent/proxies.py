@@ -53,15 +53,6 @@ class Record(Dict[str, Any]):
         """A copy made of nothing but dicts and lists."""
         return plain(self)
 
-    def object_entries(self) -> Any:
-        return Array([name, value] for name, value in self.items())
-
-    def object_keys(self) -> Any:
-        return Array(self)
-
-    def object_values(self) -> Any:
-        return Array(self.values())
-
     def _wrapped(self) -> Any:
         for name in self:
             self[name]  # wraps in place

@@ -47,15 +47,16 @@ class ItemWriter:
         returned objects raise.
         """
         cls = type(value)
-        if cls is dict and len(value) == 1:
-            value = _fields_of(value)
         simple = cls is dict and "json" not in value
-        if simple or cls in _SCALARS:
+        fields = _fields_of(value) if cls is dict and len(value) == 1 else value
+        if simple or fields is not value or cls in _SCALARS:
             if inputs:
-                number = _pair(value, inputs)
+                number = _pair(fields, inputs)
             try:
                 # What most calls return takes the shortest way.
-                self._parts.append(codec.dumps_item(value if simple else {"value": value}, number, simplify))
+                self._parts.append(
+                    codec.dumps_item(fields if cls not in _SCALARS else {"value": value}, number, simplify)
+                )
             except codec.NotPlain as error:
                 _stop_at_time_limit(error)
                 self._write_single(value, number, [])

@@ -2,12 +2,14 @@
 
 import ast
 import builtins
+import gc
 from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence
 
 from qflow_agent.binding import Arguments
 from qflow_agent.body import Body, Facts, Json
 from qflow_agent.dialects import COMMUNITY, NATIVE, PYODIDE, Reading
 from qflow_agent.problem import Problem
+from qflow_agent.proxies import Array, wrap
 from qflow_agent.variables import Source, maker_of
 
 _NAME = "<script>"
@@ -78,7 +80,12 @@ class ScriptRun:
         self.at_once = mode == "all" or (mode != "item" and not script.reading.per_item)
         self.looped = script.reading.waits
         self.passing: FrozenSet[type] = frozenset()
-        self._items = _given(script, body)
+        self._bare = script.dialect == COMMUNITY and not script.reading.wrapped
+        self._items = body.jsons if self._bare else [_given(item) for item in body.items]
+        # A script that names nothing but its own item has it wrapped for its call alone.
+        self._wraps = script.dialect == PYODIDE
+        if self._wraps and (self.at_once or not script.reading.per_item):
+            self._items, self._wraps = _wrapped(self._items), False
         self._handed: Optional[List[Any]] = None
         self.entries: Sequence[Any] = range(len(self._items))
         self.function = self._all if self.at_once else self._one
@@ -92,7 +99,7 @@ class ScriptRun:
 
     def inputs(self) -> List[Any]:
         """What the results are compared with, to know which item each was made from."""
-        if self._script.dialect == COMMUNITY and not self._script.reading.wrapped:
+        if self._bare:
             return self._items
         return [dict.get(item, "json") for item in self._items]
 
@@ -109,38 +116,36 @@ class ScriptRun:
         return value
 
     def _all(self) -> Any:
-        first = self._items[0] if self._items else _empty(self._script)
-        return self._script.call(Source(first, 0, self._everything, self._facts))
+        return self._script.call(Source(self._item(0), 0, self._everything, self._facts))
 
     def _one(self, number: int) -> Any:
-        return self._script.call(Source(self._items[number], number, self._everything, self._facts))
+        return self._script.call(Source(self._item(number), number, self._everything, self._facts))
+
+    def _item(self, number: int) -> Any:
+        if not self._items:
+            return {} if self._bare else wrap({"json": {}})
+        return wrap(self._items[number]) if self._wraps else self._items[number]
 
     def _everything(self) -> List[Any]:
         """All items, in a list that the script may change."""
         if self._handed is None:
-            self._handed = list.__new__(type(self._items))
-            self._handed.extend(self._items)
+            self._handed = self._items[:] if type(self._items) is list else Array(self._items)
         return self._handed
 
 
-def _given(script: Script, body: Body) -> List[Any]:
-    """The items as the script's node handed them over."""
-    if script.dialect == COMMUNITY and not script.reading.wrapped:
-        return body.jsons
-    items = [item if item.keys() <= _GIVEN else _only_given(item) for item in body.items]
-    if script.dialect != PYODIDE:
-        return items
-    from qflow_agent.proxies import Array
-
-    return Array(items)
+def _given(item: Json) -> Json:
+    """What a script sees of an item: what the item was made from is no business of its own."""
+    return item if item.keys() <= _GIVEN else {name: item[name] for name in item if name in _GIVEN}
 
 
-def _only_given(item: Json) -> Json:
-    return {name: item[name] for name in item if name in _GIVEN}
-
-
-def _empty(script: Script) -> Any:
-    return _given(script, Body([{}], [], [{"json": {}}]))[0]
+def _wrapped(items: List[Any]) -> List[Any]:
+    collecting = gc.isenabled()
+    gc.disable()  # to make many objects at once is no reason to look for garbage among them
+    try:
+        return Array(items)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _function(tree: ast.Module, parameters: List[str], *, waits: bool) -> ast.Module:
