@@ -36,7 +36,7 @@ function readSettings() {
 		if (error.code !== 'ENOENT') console.warn(`Qflow: qflow.json cannot be read (${error.code ?? 'it is no JSON'}).`);
 	}
 	const token = process.env.QFLOW_TOKEN || file.token || '';
-	// n8n shows its environment to expressions and to Code nodes; the token is not for them.
+	// n8n can be set to show its environment to expressions and to Code nodes; the token is not for them.
 	delete process.env.QFLOW_TOKEN;
 	return { url: String(process.env.QFLOW_URL || file.url || '').replace(/\/+$/, ''), token: String(token) };
 }

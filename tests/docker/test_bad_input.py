@@ -245,7 +245,7 @@ async def test_a_flood_of_output_from_a_program(runner: RunnerClient) -> None:
     code = "import subprocess\ndef f():\n    p = subprocess.run(['head', '-c', '1000000000', '/dev/zero'])\n    return p.returncode\n"
     status, reply = await runner.run(code)
 
-    assert 200 == status, reply
+    assert 200 == status, reply.get("traceback")
     assert sum(len(each["text"]) for each in reply["logs"]) <= 1_000_000
 
 

@@ -1,8 +1,9 @@
 """The hook file and the editor extension, in an n8n of their own: what people see of links, and what is refused."""
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from lab.n8n_api import N8nApi
 from lab.parts import Parts
 from lab.processes import free_ports
 from lab.runner import Runner
-from lab.workflows import CREDENTIAL_TYPE, Node, Workflow, node, qflow
+from lab.workflows import CREDENTIAL_TYPE, Node, Workflow, node, pinned, qflow
 from qflow_runner.n8n_files import EXTENSION_URL, editor_files
 
 ORDERS = '''
@@ -59,8 +60,8 @@ def mean_age(age: int) -> int:
     """Takes a field that no order has."""
     return age
 '''
+DEADLINE_S = 30
 REFUSED = re.compile(r"'Orders' gives .*'Ages' takes")
-FITS, CANNOT_WORK, NOT_KNOWN = "Fits", "Cannot work", "Not known before it runs"
 
 
 @pytest.fixture(scope="module", name="checked")
@@ -104,6 +105,13 @@ class Canvas:
     async def open(self, workflow: Workflow) -> None:
         await self.editor.open_workflow(workflow["id"])
         await self.editor.fit()
+
+    async def go(self, path: str) -> None:
+        """Go to another page of the editor without loading it anew, as its own links do."""
+        await self.page.evaluate(
+            "path => document.querySelector('#app').__vue_app__.config.globalProperties.$router.push(path)",
+            path,
+        )
 
     def edge(self, source: str, target: str) -> Locator:
         return self.page.locator(
@@ -158,7 +166,7 @@ class Canvas:
         )
         await self.page.mouse.move(x, y - 60)
         await self.page.mouse.move(x, y, steps=6)
-        return self.page.get_by_role("tooltip").filter(has_text=FITS)
+        return self.page.locator(".qflow-tooltip")
 
     @property
     def refusal(self) -> Locator:
@@ -187,17 +195,16 @@ async def _middle(handle: Locator) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-async def _until(look: Any, wanted: Any, tries: int = 200) -> None:
-    """Wait until a look shows what is wanted. The page has no event for the colours of its lines."""
-    import asyncio
-
-    seen = None
-    for _ in range(tries):
-        seen = await look()
-        if seen == wanted:
-            return
-        await asyncio.sleep(0.05)
-    assert wanted == seen
+async def _until(look: Callable[[], Awaitable[Any]], wanted: Any) -> None:
+    """Wait until a look shows what is wanted: the page has no event for the colours of its lines."""
+    seen = await look()
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while seen != wanted:
+                await asyncio.sleep(0.05)
+                seen = await look()
+    except TimeoutError:
+        assert wanted == seen
 
 
 def at(one: Node, x: int, y: int) -> Node:
@@ -205,14 +212,14 @@ def at(one: Node, x: int, y: int) -> Node:
 
 
 def workflow(name: str, *links: tuple[str, str]) -> Workflow:
-    """Start, Orders, Any order? (an If node), Total, With tax, Ages: linked as told."""
+    """Start, Orders, Wait (which hands items on), Total, With tax, Ages: linked as told."""
     nodes = [
         at(node("Start", "manualTrigger"), 0, 0),
-        at(qflow("Orders", ORDERS), 240, 0),
-        at(node("Any order?", "noOp"), 640, 0),
-        at(qflow("Total", TOTAL), 960, 0),
-        at(qflow("With tax", PRICE), 640, -240),
-        at(qflow("Ages", AGES), 640, 240),
+        at(qflow("Orders", ORDERS), 220, 0),
+        at(node("Wait", "wait", version=1.1), 560, -160),
+        at(qflow("Total", TOTAL), 900, -160),
+        at(qflow("With tax", PRICE), 900, 40),
+        at(qflow("Ages", AGES), 480, 200),
     ]
     connections: dict[str, Any] = {}
     for source, target in (("Start", "Orders"), *links):
@@ -222,7 +229,7 @@ def workflow(name: str, *links: tuple[str, str]) -> Workflow:
 
 
 BAD = ("Orders", "Ages")
-GOOD = (("Orders", "Any order?"), ("Any order?", "Total"), ("Orders", "With tax"))
+GOOD = (("Orders", "Wait"), ("Wait", "Total"), ("Orders", "With tax"))
 
 
 def webhook(saved: Workflow) -> Workflow:
@@ -230,7 +237,7 @@ def webhook(saved: Workflow) -> Workflow:
     hook = node(
         "Start", "webhook", {"path": saved["name"], "httpMethod": "POST"}, version=2, webhookId=saved["name"]
     )
-    return {**saved, "nodes": [hook, *saved["nodes"][1:]]}
+    return pinned({**saved, "nodes": [hook, *saved["nodes"][1:]]}, "Start", [{}])
 
 
 async def refused(call: Any) -> RequestFailedError:
@@ -243,17 +250,21 @@ async def test_a_link_has_the_colour_of_its_verdict_and_explains_it(
     checked: Parts, canvas: Canvas, pictures: Path
 ) -> None:
     """Also along a node that hands items on. What leads to or from other nodes keeps n8n's colour."""
-    await canvas.open(await checked.save(workflow("Good links", *GOOD)))
+    good = workflow("Good links", *GOOD)
+    good["nodes"] = [one for one in good["nodes"] if one["name"] != "Ages"]
+    await canvas.open(await checked.save(good))
 
     await canvas.until("Orders", "With tax", "assignable")
-    assert "assignable" == await canvas.verdict("Orders", "Any order?")
-    assert "assignable" == await canvas.verdict("Any order?", "Total")
+    assert "assignable" == await canvas.verdict("Orders", "Wait")
+    assert "assignable" == await canvas.verdict("Wait", "Total")
     assert "" == await canvas.verdict("Start", "Orders")
 
-    tooltip = await canvas.hover("Any order?", "Total")
+    tooltip = await canvas.hover("Wait", "Total")
     await expect(tooltip).to_contain_text("orders: list[Order]")
-    await expect(tooltip).to_contain_text("by way of Any order?")
+    await expect(tooltip).to_contain_text("by way of Wait")
+    await expect(await canvas.hover("Orders", "With tax")).to_contain_text("price: float")
     await canvas.editor.tidy()
+    await expect(canvas.page.locator('[data-test-id="canvas-edge-toolbar"]')).to_have_count(1)
     await canvas.editor.screenshot(pictures / "links-good.png")
 
 
@@ -262,7 +273,7 @@ async def test_a_link_that_cannot_work_is_taken_away_as_it_is_drawn(
 ) -> None:
     """It is said why, and what would fit. Undo and redo end as one expects: without the link."""
     await canvas.open(await checked.save(workflow("A bad link", *GOOD[:2])))
-    await canvas.until("Any order?", "Total", "assignable")
+    await canvas.until("Wait", "Total", "assignable")
     before = await canvas.wires()
 
     await canvas.draw(*BAD)
@@ -289,16 +300,50 @@ async def test_a_link_that_was_there_before_is_red_and_stays(checked: Parts, can
     await canvas.open(await checked.save(workflow("An old bad link", BAD)))
 
     await canvas.until(*BAD, "incompatible")
-    await expect(await canvas.hover(*BAD)).to_contain_text(CANNOT_WORK)
+    await expect(await canvas.hover(*BAD)).to_contain_text(REFUSED)
     await expect(canvas.editor.canvas_node("Ages").locator('[data-test-id="node-issues"]')).to_be_visible()
     await expect(canvas.editor.canvas_node("Total").locator('[data-test-id="node-issues"]')).to_be_hidden()
 
-    await canvas.edge(*BAD).focus()
-    await canvas.edge(*BAD).locator("path").first.click(force=True)
-    await canvas.page.keyboard.press("Delete")
+    await canvas.page.locator('[data-test-id="delete-connection-button"]').click()
     await expect(canvas.edge(*BAD)).to_have_count(0)
     await canvas.page.keyboard.press("Control+z")
 
+    await canvas.until(*BAD, "incompatible")
+    await expect(canvas.refusal).to_be_hidden()
+
+
+async def test_colours_follow_what_people_change(checked: Parts, canvas: Canvas) -> None:
+    """Another function in a node, then another workflow in the same page, and back."""
+    first = await checked.save(workflow("Changing", *GOOD))
+    second = await checked.save(workflow("Another one", BAD))
+    await canvas.open(first)
+    await canvas.until("Orders", "With tax", "assignable")
+
+    await canvas.editor.open_node("With tax")
+    await canvas.editor.write_code(AGES)
+    await canvas.editor.close_node()
+    await canvas.until("Orders", "With tax", "incompatible")
+    assert "assignable" == await canvas.verdict("Wait", "Total")
+
+    await canvas.go(f"/workflow/{second['id']}")
+    await canvas.until(*BAD, "incompatible")
+    await canvas.go(f"/workflow/{first['id']}")
+    await canvas.until("Wait", "Total", "assignable")
+
+
+async def test_pasted_links_stay_as_they_were(checked: Parts, canvas: Canvas) -> None:
+    """Only what is drawn is taken away: a pasted bad link is red, for its nodes belong together."""
+    await canvas.open(await checked.save(workflow("To be copied", BAD)))
+    await canvas.until(*BAD, "incompatible")
+    await canvas.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    await canvas.page.locator(".vue-flow__pane").click(position={"x": 10, "y": 400})
+    await canvas.page.keyboard.press("Control+a")
+    await canvas.page.keyboard.press("Control+c")
+    await canvas.page.get_by_text("Copied to clipboard").wait_for()
+    await canvas.page.keyboard.press("Control+v")
+
+    await canvas.until("Orders1", "Ages1", "incompatible")
     await canvas.until(*BAD, "incompatible")
     await expect(canvas.refusal).to_be_hidden()
 
@@ -351,7 +396,9 @@ async def _ask(api: N8nApi, body: Workflow) -> Any:
         return await response.json()
 
 
-async def test_while_the_runner_is_away_people_work_and_are_told(checked: Parts, canvas: Canvas) -> None:
+async def test_while_the_runner_is_away_people_work_and_are_told(
+    checked: Parts, canvas: Canvas, tmp_path: Path
+) -> None:
     """Publishing works, nothing is coloured or taken away; when the runner is back, links are checked again."""
     api, runner = checked.n8n.api, checked.runner
     port = int(runner.url.rpartition(":")[2])
@@ -364,7 +411,7 @@ async def test_while_the_runner_is_away_people_work_and_are_told(checked: Parts,
         await canvas.until(*BAD, "")
         await expect(canvas.editor.canvas_node("Ages").locator('[data-test-id="node-issues"]')).to_be_hidden()
     finally:
-        again = await Runner.start(runner.folder, "process", port=port, token=runner.token)
+        again = await Runner.start(tmp_path, "process", port=port, token=runner.token)
     try:
         await canvas.until(*BAD, "incompatible")
         await expect(canvas.notice).to_be_hidden()
@@ -386,7 +433,9 @@ STRANGE = {
 @pytest.mark.parametrize("inside", STRANGE.values(), ids=list(STRANGE))
 async def test_in_an_editor_with_other_internals_nothing_happens(canvas: Canvas, inside: str) -> None:
     """No error, no message, no request, nothing left in the page."""
-    page = await canvas.page.context.new_page()
+    browser = canvas.page.context.browser
+    assert browser is not None
+    page = await browser.new_page()
     try:
         await _strange_editor(page, inside)
     finally:
