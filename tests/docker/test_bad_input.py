@@ -210,6 +210,13 @@ async def test_fork_bomb(runner: RunnerClient) -> None:
     reply = await fails(runner, code, "timeout", "time_limit", timeout_s=1)
 
     assert reply["detail"]
+    # The places of its processes are free at once.
+    many = (
+        "import os\ndef f():\n    children = []\n    for _ in range(200):\n        child = os.fork()\n"
+        "        if not child:\n            os._exit(0)\n        children.append(child)\n"
+        "    return len([os.waitpid(child, 0) for child in children])\n"
+    )
+    assert [{"value": 200}] == await runner.values(many)
 
 
 async def test_orphans_do_not_outlive_their_session(runner: RunnerClient) -> None:

@@ -20,6 +20,9 @@ from qflow_runner.sandbox.connection import Connection, Payload
 EXIT_REPORT_S = 1.0
 """How long the zygote may take to say how a session ended, once its connection is gone."""
 
+CLEARED_S = 3.0
+"""How long a run that was stopped waits for all that it started to be gone."""
+
 GRACE_S = 1.0
 """The time limit is raised inside the code first; this much later the session is killed."""
 
@@ -38,6 +41,7 @@ class GuestSession:
         self._run = 0
         self._answer: asyncio.Future[Answer] | None = None
         self._gone: SessionLost | SandboxError | None = None
+        self._cleared = asyncio.Event()
         self._timed_out = False
 
     async def run(self, define: wire.Define, run: wire.Run, payload: Payload) -> Answer:
@@ -60,10 +64,11 @@ class GuestSession:
         except asyncio.CancelledError:
             self.end()
             raise
-        except GuestProblem as problem:
+        except (GuestProblem, RunTimeout) as problem:
             if problem.category == "timeout":
                 # Stopped half way, with threads or children that may run on: nothing here can be trusted.
                 self.end()
+                await self._until_cleared()
             raise
         finally:
             hard_limit.cancel()
@@ -76,6 +81,14 @@ class GuestSession:
             # A run that comes before the process is gone must not reach it. One that waits learns how it ended.
             self._gone = SessionLost("The session had been ended before this run.")
         self._kill(self.token)
+
+    async def _until_cleared(self) -> None:
+        """The next run of this sandbox must not meet a process limit that dying processes still fill."""
+        try:
+            async with asyncio.timeout(CLEARED_S):
+                await self._cleared.wait()
+        except TimeoutError:
+            return  # the sandbox itself is in trouble, and will say so
 
     def _stop_late(self, limit: float) -> None:
         self._fail(RunTimeout(f"The code was still running after its limit of {limit:g} s, and was stopped."))
@@ -107,11 +120,13 @@ class GuestSession:
 
     def exited(self, message: wire.Exited) -> None:
         self.ended = True
+        self._cleared.set()
         self._fail(_explain(message))
         self._connection.abort()
 
     def sandbox_lost(self, error: SandboxError) -> None:
         self.ended = True
+        self._cleared.set()
         self._fail(error)
         self._connection.abort()
 

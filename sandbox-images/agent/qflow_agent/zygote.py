@@ -139,7 +139,7 @@ class _Zygote:
             child = self._children.pop(pid, None)
             if child is not None:
                 ended = True
-                _end_group(pid)
+                _end_whole_group(pid)
                 self._report(child, _exit_status(status))
         if ended:
             self._end_orphans()
@@ -187,6 +187,20 @@ def _remove(home: str) -> None:
 
 def _end_group(leader: int) -> None:
     _signal(os.killpg, leader)
+
+
+def _end_whole_group(leader: int) -> None:
+    """Until none of it is left: what is still dying holds places of the process limit that the next run may need."""
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(leader, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+        try:
+            os.waitpid(-leader, 0)
+        except ChildProcessError:
+            time.sleep(0.001)  # its parent is dying too, and has not handed it over yet: nothing tells when
 
 
 def _signal(send: Callable[[int, int], None], target: int) -> None:
