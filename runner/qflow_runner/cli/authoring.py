@@ -89,6 +89,10 @@ def n8n_files(
 
     settings = read_settings({})
     token = DataDir.kept_token(settings)
+    if not url and settings.host in {"0.0.0.0", "::"}:  # noqa: S104 - it is refused here
+        _refuse(
+            f"QFLOW_HOST={settings.host} is no address to call: say with --url how n8n reaches the runner."
+        )
     address = url or f"http://{settings.host}:{settings.port}"
     for sentence in write_files(directory, address, token):
         print(sentence)
