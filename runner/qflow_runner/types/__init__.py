@@ -16,5 +16,6 @@ from qflow_runner.types.scope import ClassInfo as ClassInfo
 from qflow_runner.types.scope import FieldInfo as FieldInfo
 from qflow_runner.types.scope import Scope as Scope
 from qflow_runner.types.showing import show as show
+from qflow_runner.types.verdicts import FITS as FITS
 from qflow_runner.types.verdicts import Judgement as Judgement
 from qflow_runner.types.verdicts import Verdict as Verdict

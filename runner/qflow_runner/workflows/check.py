@@ -128,7 +128,7 @@ class Checker:
         return CheckedLink(link, source.node.id, target.node.id, verdict)
 
     def _verdict(self, source: Port, target: Port) -> Verdict:
-        key = (_identity(source), _identity(target), target.mode, target.validation, _frozen(target.mapped))
+        key = (_identity(source), _identity(target), target.mode, target.validation, repr(target.mapped))
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self._verdicts[key] = judge_link(source, target)
@@ -163,7 +163,3 @@ def _identity(port: Port) -> tuple[object, ...]:
     code, python = code_of(port.node)
     # The signature holds what was inferred, which may come later than the code.
     return code, python, port.function.signature if port.function else ""
-
-
-def _frozen(mapped: object) -> str:
-    return repr(mapped)

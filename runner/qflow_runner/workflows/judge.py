@@ -6,11 +6,10 @@ if it takes it whole; the field with the parameter's name; the default.
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from qflow_runner import types
 from qflow_runner.analysis import Parameter
-from qflow_runner.types import Judgement, Type
+from qflow_runner.types import FITS, Judgement, Type
 from qflow_runner.workflows.nodes import Port
 
 # `={{ $json }}`, `={{ $json.total }}`, `={{ $json.order["net price"] }}`: all else is for the run to say.
@@ -18,10 +17,7 @@ _EXPRESSION = re.compile(
     r"""^=\s*\{\{\s*\$json((?:\.[A-Za-z_]\w*|\[(?:"[^"\\]*"|'[^'\\]*')\])*)\s*\}\}\s*$"""
 )
 _STEP = re.compile(r"""\.([A-Za-z_]\w*)|\["([^"]*)"\]|\['([^']*)'\]""")
-_SEVERITY = ("assignable", "convertible", "unchecked", "incompatible")
 _READ_FROM_TEXT = frozenset({"str", "int", "float", "bool", "number"})
-
-FITS = Judgement("assignable", "", "")
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ def judge_link(source: Port, target: Port) -> Verdict:
         found.append(Verdict(softened, said, types.show(wanted), parameter))
     if not found:
         return Verdict(FITS, said, "")
-    return max(found, key=lambda each: _SEVERITY.index(each.judgement.verdict))
+    return max(found, key=lambda each: each.judgement.severity)
 
 
 def _parameters(gives: Type, source: Port, target: Port) -> list[tuple[str, Type, Judgement]]:
@@ -82,29 +78,29 @@ def _all(source: Port, gives: Type, kind: Type, gathered: Type | None) -> Judgem
     assert source.function is not None  # noqa: S101 - the caller's check, for the type checker
     returned = types.parse(source.function.returns, source.analysis.scope)
     if types.gives(returned) is not None:
-        whole = cached_judge(returned, kind)
+        whole = types.judge(returned, kind)
         if whole.verdict in {"assignable", "convertible"}:
             return whole
     if gathered is not None:
-        element = cached_judge(gives, gathered)
+        element = types.judge(gives, gathered)
         if element.verdict == "incompatible" and types.is_item(gives) is False:
             return _as_value_item(gives, gathered, element)
         if element.verdict != "assignable":
             return element
-    listed = cached_judge(types.list_of(gives), kind)
+    listed = types.judge(types.list_of(gives), kind)
     return FITS if gathered is not None and listed.verdict == "incompatible" else listed
 
 
 def _first(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
     """The first free parameter: the value whole, else the field of its name."""
-    whole = cached_judge(gives, kind)
+    whole = types.judge(gives, kind)
     if whole.verdict != "incompatible":
         return whole
     fields = types.fields_of(gives)
     if fields is not None and parameter.name in fields:
         return _by_name(gives, parameter, kind)
     if fields is not None and set(fields) == {"value"}:
-        return cached_judge(fields["value"].type, kind)
+        return types.judge(fields["value"].type, kind)
     if types.is_item(gives) is False:
         return _as_value_item(gives, kind, whole)
     if types.is_item(kind) is False or not parameter.required:
@@ -118,9 +114,9 @@ def _as_value_item(gives: Type, kind: Type, refused: Judgement) -> Judgement:
         return refused
     fields = types.fields_of(kind)
     if fields is None:
-        return cached_judge(types.dict_of(gives), kind)
+        return types.judge(types.dict_of(gives), kind)
     if "value" in fields and not any(each.required for name, each in fields.items() if name != "value"):
-        return cached_judge(gives, fields["value"].type)
+        return types.judge(gives, fields["value"].type)
     return refused
 
 
@@ -138,7 +134,7 @@ def _by_name(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
             return FITS
     found = fields.get(parameter.name)
     if found is not None:
-        judgement = cached_judge(found.type, kind)
+        judgement = types.judge(found.type, kind)
         if judgement.verdict == "incompatible":
             return Judgement(
                 "incompatible", f"field '{parameter.name}': {judgement.reason}", judgement.suggestion
@@ -180,7 +176,7 @@ def _mapped(gives: Type, value: object, kind: Type) -> Judgement | None:
                 "Choose one of the item's fields in the expression.",
             )
         found = fields[step].type
-    return cached_judge(found, kind)
+    return types.judge(found, kind)
 
 
 def _softened(judgement: Judgement, gives: Type, wanted: Type, target: Port) -> Judgement:
@@ -204,8 +200,3 @@ def _is_inferred(parameter: str, target: Port) -> bool:
 def _unknown(port: Port) -> Judgement:
     what = "is a script, which has no types" if port.analysis.script else "has no function that can be judged"
     return Judgement("unchecked", f"'{port.node.name}' {what}", "")
-
-
-@lru_cache(maxsize=20_000)
-def cached_judge(source: Type, target: Type) -> Judgement:
-    return types.judge(source, target)
