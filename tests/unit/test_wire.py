@@ -12,14 +12,22 @@ from hypothesis import strategies as st
 from qflow_agent import wire
 
 MESSAGES: dict[str, tuple[wire.Message, int]] = {
-    "hello": (wire.Hello("session", "tok", 1, "3.12.1", "0.1.0", 7), 0),
+    "hello": (wire.Hello("session", "tok", 1, "3.12.1", "0.1.0", 7, ["numpy"]), 0),
+    "environment": (wire.Environment("tok", "1a2b", ["pandas"]), 0),
     "fork": (wire.Fork("tok", True), 0),
     "kill": (wire.Kill("tok"), 0),
     "exited": (wire.Exited("tok", -9, True), 0),
     "define": (wire.Define("d", "def f(): pass", "f", "auto", "auto", "strict"), 0),
-    "run": (wire.Run(3, "d", "w", "e", "n", 1.5, "stop"), 5),
-    "done": (wire.Done(3, 2, 1, {"code": 0.5}, [["stdout", "hi"]], ["h"]), 2),
+    "run": (wire.Run(3, "d", "w", "e", "n", 1.5, "stop", True), 5),
+    "done": (wire.Done(3, 2, 1, {"code": 0.5}, [["stdout", "hi"]], ["h"], ["r"]), 2),
     "failed": (wire.Failed(3, {"code": "x"}), 0),
+    "want": (wire.Want("r", "value"), 0),
+    "have": (wire.Have("r", 9, "/files/r", "It is gone."), 0),
+    "give": (wire.Give("f", "file", "a.png", "image/png"), 0),
+    "part": (wire.Part("f", True), 3),
+    "spill": (wire.Spill(["r"]), 0),
+    "spilled": (wire.Spilled({"r": "It holds a lock."}), 0),
+    "progress": (wire.Progress(3, 0.5, "half"), 0),
 }
 """One of each, with the size of the payload that it announces."""
 

@@ -22,6 +22,9 @@ PROTOCOL = 1
 MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of one message without its payload; captured output is the largest thing in one."""
 
+PART = 1024 * 1024
+"""Bytes of one part of a file or a value."""
+
 _LENGTH = struct.Struct(">I")
 HEADER_SIZE = _LENGTH.size
 
@@ -34,17 +37,27 @@ class WireError(Exception):
 class Hello:
     """Guest to runner, first on every connection. `token` is what the runner gave for this connection."""
 
-    role: str  # "zygote" or "session"
+    role: str  # "zygote", "environment" or "session"
     token: str
     protocol: int
     python: str = ""
     agent: str = ""
     pid: int = 0
+    late: List[str] = field(default_factory=list)  # modules that an environment leaves to its sessions
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Runner to zygote: fork a process that imports `imports` from `layer`, dials in with `token`, and forks sessions."""
+
+    token: str
+    layer: str
+    imports: List[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Fork:
-    """Runner to zygote: fork a session, which dials in with `token`. A `spare` one has time to warm up first."""
+    """Runner to zygote or environment: fork a session, which dials in with `token`. A `spare` one has time to warm up first."""
 
     token: str
     spare: bool = False
@@ -89,6 +102,7 @@ class Run:
     node: str = ""
     time_limit_s: float = 30.0
     on_error: str = "stop"  # "stop" at the first failing item, or "continue" with the next
+    keep: bool = False  # output "auto" may keep objects: every node that follows can take references
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,7 @@ class Done:
     timing: Dict[str, float] = field(default_factory=dict)  # ms by phase: bind, code, encode, …
     logs: List[List[str]] = field(default_factory=list)  # [stream, text] in the order written
     hints: List[str] = field(default_factory=list)
+    kept: List[str] = field(default_factory=list)  # references to what this run left in the session
 
 
 @dataclass(frozen=True)
@@ -114,9 +129,89 @@ class Failed:
     hints: List[str] = field(default_factory=list)
 
 
-Message = Union[Hello, Fork, Kill, Exited, Define, Run, Done, Failed]
+@dataclass(frozen=True)
+class Want:
+    """Session to runner, in a run: a value that another session left (`kind` "value"), or an uploaded file ("file")."""
+
+    id: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Have:
+    """Runner to session, the answer to Want. A file is at `path`; a value's `size` bytes follow as parts.
+
+    `reason` says in a sentence why it is not to be had, and then nothing follows.
+    """
+
+    id: str
+    size: int = 0
+    path: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Give:
+    """Session to runner: a file or a value, which follows as parts. For a file, what n8n shows of it."""
+
+    id: str
+    kind: str  # "file" or "value"
+    name: str = ""
+    mime: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Either way, after Have or Give: the payload is the next piece of what has this id, at most PART bytes."""
+
+    id: str
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class Spill:
+    """Runner to session, between runs: give the values of these references, because they are needed elsewhere."""
+
+    ids: List[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Spilled:
+    """Session to runner, when all was given that could be; `refused` has a sentence for each other reference."""
+
+    refused: Dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Session to runner, in a run: how far it says that it is, from 0 to 1; negative where it cannot know."""
+
+    run: int
+    fraction: float = -1.0
+    text: str = ""
+
+
+Message = Union[
+    Hello,
+    Environment,
+    Fork,
+    Kill,
+    Exited,
+    Define,
+    Run,
+    Done,
+    Failed,
+    Want,
+    Have,
+    Give,
+    Part,
+    Spill,
+    Spilled,
+    Progress,
+]
 _TAGS: Dict[str, Type[Any]] = {
     "hello": Hello,
+    "environment": Environment,
     "fork": Fork,
     "kill": Kill,
     "exited": Exited,
@@ -124,6 +219,13 @@ _TAGS: Dict[str, Type[Any]] = {
     "run": Run,
     "done": Done,
     "failed": Failed,
+    "want": Want,
+    "have": Have,
+    "give": Give,
+    "part": Part,
+    "spill": Spill,
+    "spilled": Spilled,
+    "progress": Progress,
 }
 _TAG_OF = {cls: tag for tag, cls in _TAGS.items()}
 
