@@ -1,0 +1,1 @@
+"""What is remembered in a database: definitions that people saved by name."""
