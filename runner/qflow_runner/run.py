@@ -95,7 +95,8 @@ class Flow:
     ) -> RunAnswer:
         async with self._keeper.lease(Key(request.workflow, definition.python)) as guest:
             leased = time.perf_counter()
-            async with self._sessions.lease(guest, request.execution) as session:
+            zygote = await guest.environment("", frozenset())
+            async with self._sessions.lease(guest, zygote, request.execution) as session:
                 held = time.perf_counter()
                 done, items = await session.run(
                     define_message(definition), self._run_message(request, definition), payload

@@ -77,7 +77,7 @@ async def booted(backend: Backend, tmp_path: Path) -> AsyncIterator[Booted]:
 async def test_a_booted_sandbox_dials_in_and_answers_a_run(booted: Booted) -> None:
     """After boot the guest connects on its own, forks a session on request, and answers a run."""
     guest = await booted.boot()
-    session = await guest.take()
+    session = await guest.zygote.take()
 
     done, items = await session.run(DEFINE, wire.Run(1, "d"), BODY)
 
@@ -88,7 +88,7 @@ async def test_a_booted_sandbox_dials_in_and_answers_a_run(booted: Booted) -> No
 async def test_sessions_are_separate(booted: Booted) -> None:
     """Each take is another session, and one may end without the other."""
     guest = await booted.boot()
-    first, second = await guest.take(), await guest.take()
+    first, second = await guest.zygote.take(), await guest.zygote.take()
     first.end()
 
     with pytest.raises(SessionLost):
@@ -100,7 +100,7 @@ async def test_sessions_are_separate(booted: Booted) -> None:
 async def test_cancelling_a_run_ends_its_session_and_leaves_the_sandbox(booted: Booted) -> None:
     """A run that is cancelled is killed, not abandoned, and the sandbox serves the next one."""
     guest = await booted.boot()
-    session = await guest.take()
+    session = await guest.zygote.take()
     run = asyncio.ensure_future(session.run(FOREVER, wire.Run(1, "forever", time_limit_s=60), BODY))
     await asyncio.sleep(0.05)  # it must be under way; nothing tells the runner that it is
     run.cancel()
@@ -109,15 +109,15 @@ async def test_cancelling_a_run_ends_its_session_and_leaves_the_sandbox(booted: 
 
     assert session.ended
     async with asyncio.timeout(5):
-        while session.token in guest.sessions:
+        while session.token in guest.zygote.sessions:
             await asyncio.sleep(0.01)  # the zygote's report
-    assert 1 == (await (await guest.take()).run(DEFINE, wire.Run(2, "d"), BODY))[0].items
+    assert 1 == (await (await guest.zygote.take()).run(DEFINE, wire.Run(2, "d"), BODY))[0].items
 
 
 async def test_removing_a_sandbox_ends_everything_in_it(booted: Booted, backend: Backend) -> None:
     """A removed sandbox is reported lost, its runs fail as the sandbox's, and removing it again is quiet."""
     guest = await booted.boot()
-    session = await guest.take()
+    session = await guest.zygote.take()
     run = asyncio.ensure_future(session.run(FOREVER, wire.Run(1, "forever", time_limit_s=60), BODY))
     await asyncio.sleep(0.05)  # under way
     if isinstance(backend, ProcessBackend):

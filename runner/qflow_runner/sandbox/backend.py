@@ -23,13 +23,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class SandboxSpec:
-    """One sandbox to be started. `socket` is bound and listening before a backend sees it."""
+    """One sandbox to be started. `socket` is bound and listening before a backend sees it.
+
+    The guest reads `layers` (of all workflows) and `files` (of this sandbox alone), and writes neither.
+    """
 
     id: str
     python: str
     socket: Path
     token: str
     limits: Limits
+    layers: Path | None = None
+    files: Path | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -39,6 +44,24 @@ class Health:
 
     ok: bool
     reason: str
+
+
+def environment(spec: SandboxSpec, layers: str, files: str) -> dict[str, str]:
+    """The environment variables of the agent: where it finds what is shared with it, and how many threads pay off."""
+    threads = str(max(1, int(spec.limits.cpus)))
+    return {"QFLOW_LAYERS": layers, "QFLOW_FILES": files} | dict.fromkeys(THREADS, threads)
+
+
+THREADS = (
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "RAYON_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""What numeric libraries read; without it each takes as many threads as the host has CPUs."""
 
 
 class Backend(Protocol):

@@ -17,12 +17,14 @@ import structlog
 
 from qflow_runner.errors import DockerUnavailable, ImageMissing, QflowError, SandboxError
 from qflow_runner.sandbox import images
-from qflow_runner.sandbox.backend import Health, SandboxSpec
+from qflow_runner.sandbox.backend import Health, SandboxSpec, environment
 
 log = structlog.get_logger()
 
 API_DEADLINE_S = 30
 SANDBOX_DIR = "/run/qflow"
+LAYERS_DIR = "/opt/qflow/layers"
+FILES_DIR = "/run/qflow-files"
 USER = "65532:65532"
 OPEN_FILES = 1024
 
@@ -112,7 +114,15 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
     period_us = int(limits.cpu_period_ms * 1000)
     memory = f"{limits.memory_mb}m"
     host_config = client.api.create_host_config(
-        binds={str(spec.socket.parent): {"bind": SANDBOX_DIR, "mode": "ro"}},
+        binds={
+            str(place): {"bind": inside, "mode": "ro"}
+            for place, inside in (
+                (spec.socket.parent, SANDBOX_DIR),
+                (spec.layers, LAYERS_DIR),
+                (spec.files, FILES_DIR),
+            )
+            if place is not None
+        },
         network_mode="none",
         read_only=True,
         cap_drop=["ALL"],
@@ -137,6 +147,7 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
         command=["--socket", f"{SANDBOX_DIR}/{spec.socket.name}", "--token", spec.token],
         user=USER,
         hostname="sandbox",
+        environment=environment(spec, LAYERS_DIR, FILES_DIR),
         working_dir="/tmp",  # noqa: S108
         labels={**spec.labels, "qflow.sandbox": spec.id, "qflow.python": spec.python},
         host_config=host_config,

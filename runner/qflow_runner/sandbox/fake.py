@@ -7,7 +7,7 @@ that needs a run to last lets `answer` wait. Nothing of a person's code is ever 
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from qflow_agent import wire
 from qflow_runner.errors import DockerUnavailable, QflowError
@@ -102,6 +102,7 @@ class _Zygote:
         self._spec = spec
         self._link = _ZygoteLink(self)
         self._sessions: dict[str, _Session] = {}
+        self._environments: dict[str, _Zygote] = {}
         self._jobs: set[asyncio.Task[None]] = set()
 
     async def dial(self, hello: wire.Hello) -> None:
@@ -111,21 +112,27 @@ class _Zygote:
         if isinstance(message, wire.Fork):
             session = self._sessions[message.token] = _Session(self)
             hello = wire.Hello("session", message.token, wire.PROTOCOL)
-            job = asyncio.get_running_loop().create_task(session.dial(str(self._spec.socket), hello))
-            self._jobs.add(job)
-            job.add_done_callback(self._jobs.discard)
+            self._start(session.dial(str(self._spec.socket), hello))
+        elif isinstance(message, wire.Environment):
+            environment = self._environments[message.token] = _Zygote(self._spec, self.backend)
+            self._start(environment.dial(wire.Hello("environment", message.token, wire.PROTOCOL)))
         elif isinstance(message, wire.Kill):
-            session = self._sessions.pop(message.token, None)
-            if session is not None:
-                session.end()
+            ended = self._sessions.pop(message.token, None) or self._environments.pop(message.token, None)
+            if ended is not None:
+                ended.end()
                 self._report(wire.Exited(message.token, -9))
 
     def end(self) -> None:
         self._link.end()
-        for session in self._sessions.values():
-            session.end()
+        for below in (*self._sessions.values(), *self._environments.values()):
+            below.end()
         for job in self._jobs:
             job.cancel()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        job = asyncio.get_running_loop().create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
 
     def _report(self, message: wire.Message) -> None:
         if self._link.connection is not None:

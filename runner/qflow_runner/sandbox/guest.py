@@ -1,12 +1,10 @@
-"""The runner's side of one sandbox: its socket, its zygote, and the sessions that dialled in.
+"""The runner's side of one sandbox: its socket, its first process, and the environments that were forked from that.
 
-A session is asked for by a token that only the zygote and its fork know, so a process inside cannot pose as
-the session of another execution; the zygote is the first to connect, and only once.
+The first process is the first to connect, and only once; whoever connects later must bring a token of ours.
 """
 
 import asyncio
 import os
-import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -14,28 +12,38 @@ from pathlib import Path
 from qflow_agent import wire
 from qflow_runner.errors import SandboxError
 from qflow_runner.sandbox.connection import Connection, Payload
-from qflow_runner.sandbox.guest_session import GuestSession
-
-FORK_DEADLINE_S = 10.0
+from qflow_runner.sandbox.environments import Environments, Lessons
+from qflow_runner.sandbox.zygote import Zygote
 
 
 class Guest:
     """One sandbox. Lives in one event loop; `on_lost` is called once when the sandbox cannot be used any more."""
 
-    def __init__(self, directory: Path, max_payload: int, on_lost: Callable[[str], None]) -> None:
-        self.token = secrets.token_urlsafe(18)
+    def __init__(
+        self,
+        directory: Path,
+        max_payload: int,
+        on_lost: Callable[[str], None],
+        lessons: Lessons | None = None,
+        files: Path | None = None,
+    ) -> None:
         self.socket = directory / "agent.sock"
-        self.python = ""
-        self.sessions: dict[str, GuestSession] = {}
+        self.files = files
+        self.zygote = Zygote()
+        self._environments = Environments(self.zygote, lessons or Lessons())
         self._max_payload = max_payload
         self._on_lost = on_lost
         self._server: asyncio.Server | None = None
-        self._zygote: Connection | None = None
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._forking: dict[str, asyncio.Future[GuestSession]] = {}
-        self._spare: asyncio.Future[GuestSession] | None = None
         self._strangers: set[Connection] = set()
         self._over = False
+
+    @property
+    def token(self) -> str:
+        return self.zygote.token
+
+    @property
+    def python(self) -> str:
+        return self.zygote.python
 
     async def listen(self) -> None:
         """Bind the socket, for a guest of any user: the directory above keeps the host's other users out."""
@@ -50,39 +58,15 @@ class Guest:
 
     async def ready(self) -> None:
         """Wait for the zygote. Raises SandboxError when it speaks another protocol or the sandbox is lost."""
-        await asyncio.shield(self._ready)
+        await self.zygote.ready()
 
-    async def take(self) -> GuestSession:
-        """A session that no execution has used: the spare one, or a fork made now."""
-        forked, self._spare = self._spare, None
-        if forked is None or (forked.done() and (forked.exception() or forked.result().ended)):
-            forked = self._fork()
-        if forked.done():
-            return forked.result()
-        try:
-            async with asyncio.timeout(FORK_DEADLINE_S):
-                return await asyncio.shield(forked)
-        except TimeoutError:
-            forked.cancel()
-            raise SandboxError(
-                f"The sandbox started no session within {FORK_DEADLINE_S:g} s.",
-                hint="Its processes or its CPU may be used up by what runs in it: end that, or raise the limits.",
-            ) from None
-        except asyncio.CancelledError:
-            if self._spare is None:
-                self._spare = forked
-            else:
-                forked.cancel()
-            raise
+    async def environment(self, layer: str, imports: frozenset[str]) -> Zygote:
+        """What forks sessions for this layer; "" is no layer. Raises SandboxError when it cannot be made."""
+        return self.zygote if not layer else await self._environments.get(layer, imports)
 
-    def replenish(self) -> None:
-        """Fork a spare session ahead. Called when a run has ended, so that no run waits for it."""
-        if self._spare is None and not self._forking and not self._over:
-            self._spare = self._fork(spare=True)
-
-    def kill(self, token: str) -> None:
-        if self._zygote is not None:
-            self._zygote.send(wire.Kill(token))
+    def tidy(self) -> None:
+        """End the environments that were replaced and that no execution uses any more."""
+        self._environments.retire_unused()
 
     def close(self) -> None:
         """Stop listening and drop every connection. Runs that wait get SandboxError."""
@@ -90,46 +74,37 @@ class Guest:
 
     # what the connections report
 
-    def zygote_ready(self, connection: Connection, hello: wire.Hello) -> None:
-        self._strangers.discard(connection)
-        self._zygote = connection
-        self.python = hello.python
-        if not self._ready.done():
-            self._ready.set_result(None)
-        self.replenish()
+    def hello(self, connection: Connection, hello: wire.Hello) -> Zygote | None:
+        """Which zygote it is that dialled in; None for a session. Raises WireError for whom nobody asked for."""
+        if hello.role == "session":
+            for zygote in (self.zygote, *self._environments.all):
+                if zygote.expects(hello.token):
+                    self._strangers.discard(connection)
+                    zygote.session_ready(connection, hello.token)
+                    return None
+        elif hello.role == "zygote" and not self.zygote.connected and hello.token == self.token:
+            self._strangers.discard(connection)
+            self.zygote.dialled(connection, hello)
+            return self.zygote
+        elif hello.role == "environment":
+            for zygote in self._environments.all:
+                if zygote.token == hello.token and not zygote.connected:
+                    self._strangers.discard(connection)
+                    zygote.dialled(connection, hello)
+                    return zygote
+        raise wire.WireError("a hello with the wrong role or token")
 
-    def session_ready(self, connection: Connection, hello: wire.Hello) -> None:
-        forked = self._forking.pop(hello.token, None)
-        if forked is None:
-            raise wire.WireError("a session that nobody asked for")
-        self._strangers.discard(connection)
-        session = GuestSession(connection, hello.token, self.kill)
-        connection.follow(session)
-        self.sessions[hello.token] = session
-        if forked.done():
-            session.end()
+    def exited(self, zygote: Zygote, message: wire.Exited) -> None:
+        if zygote is not self.zygote or not self._environments.exited(message):
+            zygote.session_exited(message)
+
+    def connection_lost(self, connection: Connection, zygote: Zygote | None, error: Exception | None) -> None:
+        if zygote is None:
+            self._strangers.discard(connection)
+        elif zygote is self.zygote:
+            self._lose(str(error) if error else "its first process ended")
         else:
-            forked.set_result(session)
-
-    def session_exited(self, message: wire.Exited) -> None:
-        session = self.sessions.pop(message.token, None)
-        if session is not None:
-            session.exited(message)
-        forked = self._forking.pop(message.token, None)
-        if forked is not None and not forked.done():
-            forked.set_exception(
-                SandboxError(f"A session ended with status {message.status} before it was ready.")
-            )
-
-    def stranger_lost(self, connection: Connection) -> None:
-        self._strangers.discard(connection)
-
-    def zygote_lost(self, error: Exception | None) -> None:
-        self._lose(str(error) if error else "its first process ended")
-
-    @property
-    def has_zygote(self) -> bool:
-        return self._zygote is not None
+            self._environments.lost(zygote, str(error) if error else "its process ended")
 
     def _opened(self, connection: Connection) -> "_Stranger":
         if self._over:
@@ -139,17 +114,6 @@ class Guest:
         self._strangers.add(connection)
         return _Stranger(self, connection)
 
-    def _fork(self, *, spare: bool = False) -> asyncio.Future[GuestSession]:
-        forked: asyncio.Future[GuestSession] = asyncio.get_running_loop().create_future()
-        forked.add_done_callback(_retrieve)
-        if self._zygote is None or self._over:
-            forked.set_exception(SandboxError("The sandbox is gone."))
-            return forked
-        token = secrets.token_urlsafe(18)
-        self._forking[token] = forked
-        self._zygote.send(wire.Fork(token, spare))
-        return forked
-
     def _lose(self, reason: str) -> None:
         if self._over:
             return
@@ -157,58 +121,33 @@ class Guest:
         error = SandboxError(f"The sandbox was lost: {reason}.")
         if self._server is not None:
             self._server.close()
-        if not self._ready.done():
-            self._ready.set_exception(error)
-            self._ready.exception()
-        for forked in self._forking.values():
-            if not forked.done():
-                forked.set_exception(error)
-        self._forking.clear()
-        for session in list(self.sessions.values()):
-            session.sandbox_lost(error)
-        self.sessions.clear()
+        for zygote in (*self._environments.all, self.zygote):
+            zygote.lose(error)
         for stranger in list(self._strangers):
             stranger.abort()
-        if self._zygote is not None:
-            self._zygote.abort()
         self._on_lost(reason)
 
 
 class _Stranger:
-    """A connection that has not said what it is."""
+    """A connection that has not said what it is, and then one of a zygote."""
 
     def __init__(self, guest: Guest, connection: Connection) -> None:
         self._guest = guest
         self._connection = connection
-        self._is_zygote = False
+        self._zygote: Zygote | None = None
 
     def received(self, message: wire.Message, payload: Payload) -> None:
         del payload
-        guest = self._guest
-        if self._is_zygote:
+        if self._zygote is not None:
             if not isinstance(message, wire.Exited):
                 raise wire.WireError("a zygote reports nothing but exits")
-            guest.session_exited(message)
+            self._guest.exited(self._zygote, message)
         elif not isinstance(message, wire.Hello):
             raise wire.WireError("the first message is a hello")
         elif message.protocol != wire.PROTOCOL:
             raise wire.WireError(f"the guest speaks protocol {message.protocol}, the runner {wire.PROTOCOL}")
-        elif message.role == "session":
-            guest.session_ready(self._connection, message)
-        elif message.role == "zygote" and not guest.has_zygote and message.token == guest.token:
-            self._is_zygote = True
-            guest.zygote_ready(self._connection, message)
         else:
-            raise wire.WireError("a hello with the wrong role or token")
+            self._zygote = self._guest.hello(self._connection, message)
 
     def lost(self, error: Exception | None) -> None:
-        if self._is_zygote:
-            self._guest.zygote_lost(error)
-        else:
-            self._guest.stranger_lost(self._connection)
-
-
-def _retrieve(future: asyncio.Future[GuestSession]) -> None:
-    """A spare that nobody waited for may fail unseen: whoever takes it next is told."""
-    if not future.cancelled():
-        future.exception()
+        self._guest.connection_lost(self._connection, self._zygote, error)

@@ -8,8 +8,9 @@ import itertools
 import secrets
 import shutil
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
@@ -18,6 +19,7 @@ from qflow_runner.errors import Busy, QflowError, SandboxError, Unavailable
 from qflow_runner.observe import metrics
 from qflow_runner.sandbox import pool as pools
 from qflow_runner.sandbox.backend import Backend, Health, Limits, SandboxSpec
+from qflow_runner.sandbox.environments import Lessons
 from qflow_runner.sandbox.guest import Guest
 from qflow_runner.settings import Settings
 
@@ -27,8 +29,24 @@ log = structlog.get_logger()
 class Keeper:
     """Owns every sandbox of this runner. Lives in one event loop; nothing here blocks it."""
 
-    def __init__(self, settings: Settings, backend: Backend, identity: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        backend: Backend,
+        identity: str,
+        *,
+        layers: Path | None = None,
+        files: Path | None = None,
+    ) -> None:
+        """Sandboxes read `layers`, and each a directory of its own below `files`; both must exist at the first boot.
+
+        `before_removal` is called for a sandbox that is about to be removed while it still works.
+        """
         self.guests: dict[str, Guest] = {}
+        self.before_removal: Callable[[Guest], Awaitable[None]] | None = None
+        self._layers = layers
+        self._files = files
+        self._lessons = Lessons()
         self._settings = settings
         self._backend = backend
         self._identity = identity
@@ -161,13 +179,21 @@ class Keeper:
     async def _boot(self, sandbox: str, python: str) -> None:
         settings = self._settings
         began = time.monotonic()
+        files = None if self._files is None else self._files / sandbox
         guest = Guest(
-            settings.run_dir / sandbox, settings.max_body, lambda reason: self._lost(sandbox, reason)
+            settings.run_dir / sandbox,
+            settings.max_body,
+            lambda reason: self._lost(sandbox, reason),
+            self._lessons,
+            files,
         )
         self.guests[sandbox] = guest
         try:
             async with asyncio.timeout(settings.boot_deadline_s):
                 await guest.listen()
+                if files is not None:
+                    files.mkdir(mode=0o755)
+                    files.chmod(0o711)  # the guest opens what it was told the name of, and lists nothing
                 await self._backend.boot(
                     SandboxSpec(
                         id=sandbox,
@@ -175,6 +201,8 @@ class Keeper:
                         socket=guest.socket,
                         token=guest.token,
                         limits=sandbox_limits(settings),
+                        layers=self._layers,
+                        files=files,
                         labels={"qflow.runner": self._identity},
                     )
                 )
@@ -229,6 +257,8 @@ class Keeper:
     async def _remove(self, sandbox: str) -> None:
         guest = self.guests.pop(sandbox, None)
         if guest is not None:
+            if self.before_removal is not None:
+                await self.before_removal(guest)
             guest.close()
             await self._clear(sandbox, guest)
 
@@ -238,7 +268,9 @@ class Keeper:
         except QflowError as error:
             log.warning("sandbox.not_removed", sandbox=sandbox, reason=error.detail)
             self._left.add(sandbox)
-        await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, guest.socket.parent, True)
+        for place in (guest.socket.parent, guest.files):
+            if place is not None:
+                await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, place, True)
 
     async def _remove_left(self, sandbox: str) -> None:
         """Once the backend is back, what could not be removed while it was away."""

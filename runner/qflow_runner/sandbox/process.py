@@ -19,7 +19,7 @@ import structlog
 import qflow_agent
 from qflow_runner.errors import SandboxError
 from qflow_runner.sandbox import vendor
-from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec
+from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec, environment
 
 log = structlog.get_logger()
 
@@ -59,6 +59,7 @@ class ProcessBackend:
                     "TMPDIR": str(home),
                     "HOME": str(home),
                     "LANG": "C.UTF-8",
+                    **environment(spec, str(spec.layers or ""), str(spec.files or "")),
                 },
                 start_new_session=True,
                 preexec_fn=lambda: _limit(spec.limits),

@@ -1,7 +1,8 @@
-"""The sandbox's first process: forks sessions on the runner's word, ends them, and reports how they ended.
+"""A process that forks sessions on the runner's word, ends them, and reports how they ended.
 
-It runs no code of the user. As process 1 of the container (or a subreaper outside one) it inherits every
-orphan, so whatever a session leaves behind is found and ended with it.
+The sandbox's first process runs no code of the user and imports no package: what needs a layer is forked from an
+environment, which is a fork of the first process and works as it does. As process 1 of the container, or as a
+subreaper, each inherits the orphans below it, so whatever a session leaves behind is found and ended with it.
 """
 
 import gc
@@ -11,33 +12,56 @@ import signal
 import sys
 import time
 import traceback
-from typing import Callable, Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 
-from qflow_agent import __version__, kernel, session, wire
+from qflow_agent import __version__, environment, kernel, session, wire
 from qflow_agent.channel import Channel
-
-ORPHAN_SECONDS = 1.0
-"""How long orphans may keep forking away from their end before the whole sandbox is given up."""
+from qflow_agent.processes import (
+    ORPHAN_SECONDS,
+    end_group,
+    end_whole_group,
+    exit_status,
+    null_stdin,
+    remove,
+    send_signal,
+)
 
 
 class Child(NamedTuple):
+    """A session with its home, or an environment with the pipe on which it names what started a thread."""
+
     token: str
-    home: str
+    home: str = ""
+    environment: Optional[wire.Environment] = None
+    late: Sequence[str] = ()
+    pipe: int = -1
 
 
 def serve(path: str, token: str) -> None:
     """Dial in and obey until the runner closes the connection."""
     score = kernel.VictimScore()
     kernel.guard_process()
-    _Zygote(path, token, score).serve()
+    zygote = _Zygote(path, token, score)
+    null_stdin()
+    session.warm()
+    gc.collect()
+    gc.freeze()
+    zygote.serve()
 
 
 class _Zygote:
-    def __init__(self, path: str, token: str, score: kernel.VictimScore) -> None:
+    def __init__(
+        self,
+        path: str,
+        token: str,
+        score: kernel.VictimScore,
+        role: str = "zygote",
+        late: Sequence[str] = (),
+    ) -> None:
         self._path = path
         self._score = score
         self._children: Dict[int, Child] = {}
-        self._wanted: List[wire.Fork] = []
+        self._wanted: List[Union[wire.Fork, wire.Environment]] = []
         self._homes = os.environ.get("TMPDIR", "/tmp")
         self._forks = 0
         self._oom_kills = kernel.oom_kills()
@@ -49,13 +73,11 @@ class _Zygote:
         signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
         self._control = Channel(path)
         python = "%d.%d.%d" % sys.version_info[:3]
-        self._control.send(wire.Hello("zygote", token, wire.PROTOCOL, python, __version__, os.getpid()))
+        self._control.send(
+            wire.Hello(role, token, wire.PROTOCOL, python, __version__, os.getpid(), list(late))
+        )
 
     def serve(self) -> None:
-        _null_stdin()
-        session.warm()
-        gc.collect()
-        gc.freeze()
         while True:
             readable, _, _ = select.select([self._control, self._wake_read], [], [])
             if self._wake_read in readable:
@@ -65,18 +87,24 @@ class _Zygote:
                 if received is None:
                     break
                 message = received[0]
-                if isinstance(message, wire.Fork):
+                if isinstance(message, (wire.Fork, wire.Environment)):
                     self._wanted.append(message)
                 elif isinstance(message, wire.Kill):
                     self._kill(message.token)
             self._fork_wanted()
         for pid in self._children:
-            _end_group(pid)
+            end_whole_group(pid)
+        self._children.clear()
+        self._end_orphans()
 
     def _fork_wanted(self) -> None:
         while self._wanted:
+            wanted = self._wanted[0]
             try:
-                self._fork(self._wanted[0])
+                if isinstance(wanted, wire.Fork):
+                    self._fork(wanted)
+                else:
+                    self._fork_environment(wanted)
             except OSError:
                 # The sandbox has as many processes as it may: tried again when one has ended. The runner's
                 # patience is the deadline.
@@ -85,7 +113,7 @@ class _Zygote:
 
     def _fork(self, wanted: wire.Fork) -> None:
         self._forks += 1
-        home = os.path.join(self._homes, "session-%d" % self._forks)
+        home = os.path.join(self._homes, "session-%d-%d" % (os.getpid(), self._forks))
         os.mkdir(home, 0o700)
         self._score.session()
         try:
@@ -100,15 +128,8 @@ class _Zygote:
             return
         status = 1
         try:
+            self._leave()
             self._score.close()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.close(self._wake_read)
-            os.close(self._wake_write)
-            self._control.close()
-            self._children.clear()
-            os.setsid()
             session.serve(self._path, wanted.token, home, spare=wanted.spare)
             status = 0
         except BaseException:
@@ -116,10 +137,56 @@ class _Zygote:
         finally:
             os._exit(status)
 
+    def _fork_environment(self, wanted: wire.Environment, late: Sequence[str] = ()) -> None:
+        read, write = os.pipe()
+        os.set_blocking(read, False)  # what a package started may hold the other end open
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(read)
+            os.close(write)
+            raise
+        if pid:
+            os.close(write)
+            self._children[pid] = Child(wanted.token, environment=wanted, late=late, pipe=read)
+            return
+        status = 1
+        try:
+            os.close(read)
+            self._leave()
+            kernel.guard_process()  # to adopt orphans is not inherited
+            imports = [name for name in wanted.imports if name not in late]
+            starter = environment.enter(wanted.layer, imports)
+            if starter is None:
+                os.close(write)
+                _Zygote(self._path, wanted.token, self._score, "environment", late).serve()
+                status = 0
+            else:
+                os.write(write, starter.encode())
+                status = environment.AGAIN
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+
+    def _leave(self) -> None:
+        """In a fork: let go of all that is its parent's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        self._control.close()
+        for child in self._children.values():
+            if child.pipe >= 0:
+                os.close(child.pipe)
+        self._children.clear()
+        os.setsid()
+
     def _kill(self, token: str) -> None:
         for pid, child in self._children.items():
             if child.token == token:
-                _end_group(pid)
+                end_group(pid)
 
     def _reap(self) -> None:
         while True:
@@ -139,17 +206,37 @@ class _Zygote:
             child = self._children.pop(pid, None)
             if child is not None:
                 ended = True
-                _end_whole_group(pid)
-                self._report(child, _exit_status(status))
+                end_whole_group(pid)
+                if not self._made_again(child, exit_status(status)):
+                    self._report(child, exit_status(status))
         if ended:
             self._end_orphans()
+
+    def _made_again(self, child: Child, status: int) -> bool:
+        """Whether it was an environment that met a module which starts threads, and another is under way."""
+        wanted = child.environment
+        if wanted is None:
+            return False
+        try:
+            starter = os.read(child.pipe, 4096).decode("utf-8", "replace")
+        except BlockingIOError:
+            starter = ""
+        os.close(child.pipe)
+        if status != environment.AGAIN or starter not in wanted.imports or starter in child.late:
+            return False
+        try:
+            self._fork_environment(wanted, [*child.late, starter])
+        except OSError:
+            return False
+        return True
 
     def _report(self, child: Child, status: int) -> None:
         kills = kernel.oom_kills()
         out_of_memory = status == -signal.SIGKILL and kills is not None and kills != self._oom_kills
         self._oom_kills = kills
         self._control.send(wire.Exited(child.token, status, out_of_memory))
-        _remove(child.home)
+        if child.home:
+            remove(child.home)
 
     def _end_orphans(self) -> None:
         """A session's own processes are in its group; one that left it becomes ours when its parent dies."""
@@ -161,54 +248,8 @@ class _Zygote:
             if time.monotonic() > deadline:
                 os._exit(70)
             for pid in orphans:
-                _signal(os.kill, pid)
+                send_signal(os.kill, pid)
                 try:
                     os.waitpid(pid, 0)
                 except ChildProcessError:
                     continue
-
-
-def _null_stdin() -> None:
-    """Sessions inherit an input that is at its end."""
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    sys.stdin = open(0, closefd=False)
-
-
-def _remove(home: str) -> None:
-    try:
-        os.rmdir(home)  # most are empty, and this is ten times quicker than to look
-    except OSError:
-        import shutil  # with its compression libraries it would make every fork dearer
-
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _end_group(leader: int) -> None:
-    _signal(os.killpg, leader)
-
-
-def _end_whole_group(leader: int) -> None:
-    """Until none of it is left: what is still dying holds places of the process limit that the next run may need."""
-    deadline = time.monotonic() + ORPHAN_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(leader, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
-        try:
-            os.waitpid(-leader, 0)
-        except ChildProcessError:
-            time.sleep(0.001)  # its parent is dying too, and has not handed it over yet: nothing tells when
-
-
-def _signal(send: Callable[[int, int], None], target: int) -> None:
-    try:
-        send(target, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def _exit_status(status: int) -> int:
-    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
