@@ -6,14 +6,25 @@
     ├── RequestError          the caller can mend it: the request, the token, the definition's name
     │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
     │   ├── TypeUnreadable, WorkflowUnknown
+    │   ├── FileUnknown, FileIdInvalid, FileTooLarge, UploadBroken
     │   ├── PythonUnsupported a definition wants a Python that there is not
+    │   ├── PackageVulnerable a package has known vulnerabilities, and the policy refuses it
     │   └── PackagesUnsupported a definition wants packages
+    ├── DependencyError       packages that cannot be had, or a layer that could not be built
+    │   ├── RequirementInvalid, RequirementRefused
+    │   ├── PackageUnknown, VersionMissing, VersionYanked, RequirementsConflict
+    │   ├── PackagePython, WheelMissing, HashMismatch, ModuleReserved
+    │   ├── IndexUnavailable, IndexRefused
+    │   ├── LayerTooLarge, LayerDiskFull, BuildTimeout, BuildKilled, BuildFailed
+    │   └── LayerInUse, LayerUnknown, LockMoved
     ├── GuestProblem          what the sandbox reported of the person's code, category and all
     ├── RunTimeout            the code ran longer than its limit and was stopped
     ├── SessionLost           the execution's process ended under a run
     │   ├── SessionExited     the code ended it (os._exit, a crash in C)
     │   └── OutOfMemory       the kernel ended it for want of memory
     ├── SandboxError          a sandbox did not start, or died
+    ├── DiskFull              no room for a file or a value
+    ├── ValueDamaged          a spilled value is not what was written
     ├── Busy                  no sandbox or place in time: try again later
     ├── Unavailable           something the runner needs is away: Docker, an image
     └── Internal              our mistake
@@ -138,6 +149,138 @@ class PackagesUnsupported(RequestError):
     )
 
 
+class PackageVulnerable(RequestError):
+    code = "package_vulnerable"
+    category = "policy"
+    status = 422
+    hint = "Ask for a fixed version in the node's requirements, or set QFLOW_ADVISORIES=warn."
+
+
+class DependencyError(QflowError):
+    """What the code depends on cannot be had. `uv` holds the last lines of the installer where it said something."""
+
+    code = "dependency"
+    category = "dependency"
+    status = 422
+
+    def again(self) -> "DependencyError":
+        """The same for another caller, who may add members of his own."""
+        return type(self)(self.detail, hint=self.hint, **self.members)
+
+
+class RequirementInvalid(DependencyError):
+    code = "requirement_invalid"
+    hint = "Write one requirement a line, as in: pandas>=2,<3"
+
+
+class RequirementRefused(DependencyError):
+    """A line that would reach the runner's files, run code on it, or choose another index."""
+
+    code = "requirement_refused"
+
+
+class PackageUnknown(DependencyError):
+    code = "package_unknown"
+
+
+class VersionMissing(DependencyError):
+    code = "version_missing"
+    hint = "Ask for a version that exists, or leave the version out."
+
+
+class VersionYanked(DependencyError):
+    """Its authors withdrew the only version that would do."""
+
+    code = "version_yanked"
+    hint = "Allow another version. Who must have this one names it exactly, with ==."
+
+
+class RequirementsConflict(DependencyError):
+    code = "requirements_conflict"
+    hint = (
+        "Loosen or leave out one of them. A node that needs the other versions can have its own requirements."
+    )
+
+
+class PackagePython(DependencyError):
+    code = "package_python"
+    hint = "Choose another Python in the node, or allow another version of the package."
+
+
+class WheelMissing(DependencyError):
+    code = "wheel_missing"
+    hint = "Only built packages (wheels) are installed: allow another version, or choose another Python in the node."
+
+
+class HashMismatch(DependencyError):
+    code = "hash_mismatch"
+    hint = "Somebody changed the file, or the hash belongs to another one: see where it comes from before you upgrade."
+
+
+class ModuleReserved(DependencyError):
+    code = "module_reserved"
+    hint = "Remove the package that brings it from the requirements."
+
+
+class IndexUnavailable(DependencyError):
+    code = "index_unavailable"
+    status = 503
+    hint = "Packages that were installed before work on. Try again, or see that the runner reaches its package index."
+    headers: ClassVar = {"Retry-After": "10"}
+
+
+class IndexRefused(DependencyError):
+    code = "index_refused"
+    status = 503
+    hint = "See to the user and password in QFLOW_INDEX_URL or QFLOW_EXTRA_INDEX_URLS."
+
+
+class LayerTooLarge(DependencyError):
+    code = "layer_too_large"
+    hint = "Ask for fewer or smaller packages, or raise QFLOW_LAYER_MAX_MB."
+
+
+class LayerDiskFull(DependencyError):
+    code = "layer_disk_full"
+    status = 507
+    hint = "Free space, or lower QFLOW_LAYERS_MAX_MB. What was begun was removed again."
+
+
+class BuildTimeout(DependencyError):
+    code = "build_timeout"
+    status = 504
+    hint = "Try again: what was downloaded is kept. Or raise QFLOW_BUILD_DEADLINE_S."
+
+
+class BuildKilled(DependencyError):
+    code = "build_killed"
+    status = 502
+    hint = "Try again. If it happens again, the machine may be short of memory."
+
+
+class BuildFailed(DependencyError):
+    code = "build_failed"
+    status = 502
+
+
+class LayerInUse(DependencyError):
+    code = "layer_in_use"
+    status = 409
+    hint = "Wait until its executions are over."
+
+
+class LayerUnknown(DependencyError):
+    code = "layer_unknown"
+    status = 404
+    hint = "See `qflow layers list`."
+
+
+class LockMoved(DependencyError):
+    code = "lock_moved"
+    status = 409
+    hint = "Ask for the upgrade again, and look at what it changes now."
+
+
 class TypeUnreadable(RequestError):
     code = "type_unreadable"
     status = 422
@@ -149,6 +292,38 @@ class WorkflowUnknown(RequestError):
     category = "unavailable"
     status = 404
     hint = "PUT it to /v1/workflows/{id} first."
+
+
+class FileUnknown(RequestError):
+    code = "file_unknown"
+    category = "unavailable"
+    status = 404
+    hint = (
+        "Files are kept until their execution is over, or for QFLOW_FILES_KEEP_S: run the node again that made it, "
+        "or upload it again."
+    )
+
+
+class FileIdInvalid(RequestError):
+    code = "file_id_invalid"
+    hint = (
+        "An id is 1 to 64 letters, digits, '-' and '_', and of one execution alone: take a long random one."
+    )
+
+
+class FileTooLarge(RequestError):
+    code = "file_too_large"
+    category = "policy"
+    status = 413
+    hint = "Split the file, or raise QFLOW_FILES_MAX_MB."
+
+
+class UploadBroken(RequestError):
+    """The content ended early, stalled, or was not what was announced. Nothing of it is kept."""
+
+    code = "upload_broken"
+    category = "network"
+    hint = "Upload it again."
 
 
 _STATUS = {"timeout": 504, "memory": 507, "sandbox": 502, "internal": 502}
@@ -219,6 +394,22 @@ class SandboxError(QflowError):
     hint = "Run the workflow again; the runner's log has the reason under this sandbox's id."
 
 
+class DiskFull(QflowError):
+    code = "disk_full"
+    category = "unavailable"
+    status = 507
+    hint = "Free space on the runner's disk, or raise QFLOW_FILES_TOTAL_MB or QFLOW_SPILL_TOTAL_MB."
+
+
+class ValueDamaged(QflowError):
+    """A spilled value is missing, incomplete or altered, or its key is gone. Nothing of it can be trusted."""
+
+    code = "value_damaged"
+    category = "unavailable"
+    status = 422
+    hint = "Run the workflow again from the node that made the value."
+
+
 class Busy(QflowError):
     code = "busy"
     category = "busy"
@@ -241,6 +432,18 @@ class DockerUnavailable(Unavailable):
 
 class ImageMissing(Unavailable):
     code = "image_missing"
+
+
+class DiskFailed(Unavailable):
+    code = "disk_failed"
+    hint = "See the disk under QFLOW_DATA_DIR and the runner's rights there."
+
+
+class KeyInvalid(Unavailable):
+    """The key file is not one: the runner does not start, because what was encrypted would be lost."""
+
+    code = "key_invalid"
+    hint = "Restore the file from a backup; only if nothing encrypted is needed any more, delete it."
 
 
 class Internal(QflowError):

@@ -1,14 +1,17 @@
 """Every setting, as one table: name, default, unit and what it is for. Set by QFLOW_<NAME> or by `qflow serve`."""
 
+import base64
+import binascii
 import hashlib
 import ipaddress
 import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _state_home() -> Path:
@@ -17,6 +20,10 @@ def _state_home() -> Path:
 
 def _cache_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qflow"
+
+
+def _layers_home(given: dict[str, Any]) -> Path:
+    return Path(given.get("data_dir") or _state_home()) / "layers"
 
 
 def setting(default: Any, unit: str, help: str, **rules: Any) -> Any:  # noqa: A002
@@ -28,7 +35,9 @@ def setting(default: Any, unit: str, help: str, **rules: Any) -> Any:  # noqa: A
 class Settings(BaseSettings):
     """The runner's settings. A wrong value is refused at start with the variable's name."""
 
-    model_config = SettingsConfigDict(env_prefix="QFLOW_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="QFLOW_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = setting(
         "127.0.0.1", "address", "Where the runner listens; beyond loopback QFLOW_TOKEN must be set"
@@ -83,9 +92,89 @@ class Settings(BaseSettings):
         16, "count", "Sessions kept per sandbox; the longest unused goes first", ge=1
     )
 
+    index_url: SecretStr | None = setting(
+        None, "URL", "Package index, with user and password if it wants them; otherwise what uv is set up for"
+    )
+    extra_index_urls: SecretStr | None = setting(
+        None, "URLs", "More package indexes, asked before the first one; separated by spaces"
+    )
+    constraints: Path | None = setting(
+        None, "path", "A file of requirement lines that bound the versions of all packages; read at start"
+    )
+    wheels_dir: Path | None = setting(
+        None, "path", "A directory of wheels to install from; no index is asked then (offline)"
+    )
+    package_urls: bool = setting(
+        False, "yes or no", "Whether a requirement may name the URL of a wheel, as in: name @ https://…"
+    )
+    source_distributions: bool = setting(
+        False, "yes or no", "Whether packages may be built from source; this version installs wheels only"
+    )
+    layers_dir: Path = setting(
+        _layers_home, "path", "Where installed packages are; by default in QFLOW_DATA_DIR"
+    )
+    layer_max_mb: int = setting(
+        2048, "MB (2^20 bytes)", "Installed size of one set of packages at most", ge=1
+    )
+    layers_max_mb: int = setting(
+        20_480, "MB (2^20 bytes)", "Size of all installed packages; the longest unused go first", ge=1
+    )
+    layers_max_age_days: float = setting(30.0, "days", "Packages unused for so long are removed", gt=0)
+    build_deadline_s: float = setting(
+        600.0, "seconds", "How long packages may take to be resolved, and to be installed", gt=0
+    )
+    builds: int = setting(2, "count", "Sets of packages that are installed at the same time", ge=1)
+
     max_body_mb: int = setting(256, "MB (2^20 bytes)", "Largest request, and largest result of a run", ge=1)
     definitions: int = setting(
         10_000, "count", "Definitions kept in memory; n8n sends a forgotten one again", ge=1
+    )
+    files_dir: Path | None = setting(
+        None,
+        "path",
+        "Where files of runs are while their execution lives; a disk, not memory. Default: files in QFLOW_DATA_DIR",
+    )
+    files_max_mb: int = setting(4096, "MB (2^20 bytes)", "Largest file, uploaded or returned", ge=1)
+    files_total_mb: int = setting(
+        20_480, "MB (2^20 bytes)", "All files together; the oldest make room for a new one", ge=1
+    )
+    files_keep_s: float = setting(
+        3600.0, "seconds", "How long a file is kept whose execution nobody said is over", gt=0
+    )
+    spill_dir: Path | None = setting(
+        None,
+        "path",
+        "Where values that outlive their session are, encrypted. Default: spill in QFLOW_DATA_DIR",
+    )
+    spill_days: float = setting(7.0, "days", "How long such a value is kept", gt=0)
+    spill_total_mb: int = setting(
+        10_240, "MB (2^20 bytes)", "All such values together; the oldest make room for a new one", ge=1
+    )
+    encryption_keys: Annotated[list[SecretStr], NoDecode] = setting(
+        list,
+        "Fernet keys",
+        "What is encrypted at rest, comma separated, newest first; without it a key is made in QFLOW_DATA_DIR",
+    )
+    advisories: Literal["off", "warn", "block"] = setting(
+        "warn",
+        "name",
+        "Packages with known vulnerabilities: not looked up, shown with a warning, or refused",
+    )
+    advisories_url: str = setting(
+        "https://api.osv.dev",
+        "URL",
+        "Base address of the OSV service; names and versions of public packages are sent to it",
+    )
+    advisories_mirror: Path | None = setting(
+        None,
+        "path",
+        "A copy of OSV's export for PyPI, all.zip or a directory of its JSON files; asked instead of the service",
+    )
+    advisories_keep_s: float = setting(
+        86_400.0, "seconds", "How long the service's answer about a package is taken as it is", ge=0
+    )
+    advisories_deadline_s: float = setting(
+        20.0, "seconds", "How long a lookup may take; what is not known then is 'not checked'", gt=0
     )
     drain_s: float = setting(30.0, "seconds", "How long runs may finish after SIGTERM", ge=0)
     log_format: Literal["console", "json"] = setting(
@@ -94,6 +183,35 @@ class Settings(BaseSettings):
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = setting(
         "info", "level", "The least serious event that is logged"
     )
+
+    @field_validator("advisories_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        if not is_http or not value.isprintable() or " " in value:
+            raise ValueError("an address starts with http:// or https:// and the name of a host")
+        return value
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        return [key.strip() for key in value.split(",") if key.strip()] if isinstance(value, str) else value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _fernet_keys(cls, value: list[SecretStr]) -> list[SecretStr]:
+        if not all(is_fernet_key(key.get_secret_value()) for key in value):
+            raise ValueError("each key is 32 bytes in URL-safe base64, such as Fernet.generate_key() makes")
+        return value
+
+    @model_validator(mode="after")
+    def _wheels_only(self) -> "Settings":
+        if self.source_distributions:
+            raise ValueError(
+                "QFLOW_SOURCE_DISTRIBUTIONS: this version installs wheels only, because building from source runs code"
+            )
+        return self
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> "Settings":
@@ -118,8 +236,23 @@ class Settings(BaseSettings):
         return self.max_body_mb << 20
 
     @property
+    def files_path(self) -> Path:
+        return self.files_dir or self.data_dir / "files"
+
+    @property
+    def spill_path(self) -> Path:
+        return self.spill_dir or self.data_dir / "spill"
+
+    @property
     def run_dir(self) -> Path:
         """Where the sandboxes' sockets are: a short path of our own, because a socket's path has at most 107 bytes."""
         name = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:12]
         base = os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.getuid() == 0 else tempfile.gettempdir())
         return Path(base) / f"qflow-{name}"
+
+
+def is_fernet_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, altchars=b"-_", validate=True)) == 32
+    except (binascii.Error, ValueError):
+        return False

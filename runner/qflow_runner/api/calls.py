@@ -6,9 +6,11 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited, sentence
+from qflow_runner.api.files import read_multipart
+from qflow_runner.api.found import found_in
 from qflow_runner.api.models import RunQuery
 from qflow_runner.api.state import STATE
-from qflow_runner.definitions import DefinitionRequest
+from qflow_runner.definitions import DefinitionRequest, check_python
 from qflow_runner.errors import BodyTooLarge, RequestError
 from qflow_runner.run import RunAnswer, RunRequest
 
@@ -16,7 +18,8 @@ from qflow_runner.run import RunAnswer, RunRequest
 async def put_definition(request: web.Request) -> web.Response:
     state = request.app[STATE]
     wanted = checked(DefinitionRequest, await limited(request, MAX_DEFINITION))
-    reply = state.definitions.put(wanted)
+    python = check_python(wanted.python or state.settings.python, state.definitions.pythons)
+    reply = state.definitions.put(wanted, found_in(await state.analyzer.outline(wanted.code, python), wanted))
     return web.json_response(text=reply.model_dump_json())
 
 
@@ -29,17 +32,17 @@ async def run(request: web.Request) -> web.Response:
         execution=query.execution,
         node=query.node,
         on_error=query.on_error,
+        keep=query.keep,
     )
     state.definitions.get(wanted.definition)  # so that an unknown one is answered before its items are read
-    limit = state.settings.max_body
-    if (request.content_length or 0) > limit:
-        raise BodyTooLarge(f"The items are {request.content_length} bytes; this runner takes {limit}.")
-    answer = await state.flow.run(wanted, await request.read())
+    answer = await state.flow.run(wanted, await _run_body(request, query))
     return web.Response(body=reply_body(answer), content_type="application/json")
 
 
 async def end_session(request: web.Request) -> web.Response:
-    ended = request.app[STATE].sessions.end(request.match_info["id"])
+    state = request.app[STATE]
+    ended = await state.sessions.end(request.match_info["id"])
+    await state.files.forget(request.match_info["id"])
     return web.json_response({"ended": ended})
 
 
@@ -50,6 +53,16 @@ async def sandboxes(request: web.Request) -> web.Response:
         guest = state.keeper.guests.get(row["id"])
         listed.append({**row, "sessions": state.sessions.count(guest) if guest else 0})
     return web.json_response({"sandboxes": listed})
+
+
+async def _run_body(request: web.Request, query: RunQuery) -> bytes:
+    state = request.app[STATE]
+    if request.content_type == "multipart/form-data":
+        return await read_multipart(request, state.files, query.workflow, query.execution)
+    limit = state.settings.max_body
+    if (request.content_length or 0) > limit:
+        raise BodyTooLarge(f"The items are {request.content_length} bytes; this runner takes {limit}.")
+    return await request.read()
 
 
 def run_query(request: web.Request) -> RunQuery:

@@ -58,6 +58,34 @@ class RunQuery(BaseModel):
     execution: str = Field(min_length=1, max_length=200, description="Runs of one execution share a session")
     node: str = Field(default="", max_length=200, description="Named in errors, logs and tracebacks")
     on_error: Literal["stop", "continue"] = Field(default="stop", description="At the first item that fails")
+    keep: bool = Field(
+        default=False,
+        description='Whether output "auto" may answer references: every node that follows can take them',
+    )
+
+
+class UploadQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    workflow: str = Field(min_length=1, max_length=200, description="Whose runs may use the file")
+    execution: str = Field(min_length=1, max_length=200, description="The file is kept until it is over")
+    name: str = Field(default="", max_length=2_000, description="Name that is shown; its last part is kept")
+    mime: str = Field(default="", max_length=300, description="Media type; default application/octet-stream")
+
+
+class FileQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    workflow: str = Field(min_length=1, max_length=200, description="The workflow that the file belongs to")
+
+
+class FileReply(BaseModel):
+    file: str = Field(description='Id, for `"binary": {"<key>": {"file": "<id>", …}}` in an item')
+    size: int = Field(description="Bytes")
+
+
+class FileDeleted(BaseModel):
+    deleted: bool = Field(description="Whether there was one")
 
 
 class AnalyzeBody(BaseModel):

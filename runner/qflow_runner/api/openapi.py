@@ -22,7 +22,7 @@ MEANING = {
     502: "The sandbox failed",
     503: "Busy, or a part of the runner is away",
     504: "The time limit was reached",
-    507: "The memory limit was reached",
+    507: "The memory limit was reached, or the runner's disk is full",
 }
 
 
@@ -73,8 +73,10 @@ def _operation(route: Route) -> dict[str, Any]:
         },
         "security": [] if route.open else [{"token": []}],
     }
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": _schema(route.body)}}
+    bodies: dict[str, Any] = {} if route.body is None else {"application/json": _schema(route.body)}
+    bodies |= {content: {} for content in route.raw}
+    if bodies:
+        operation["requestBody"] = {"required": True, "content": bodies}
     return operation
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
-from qflow_runner.api import authoring, calls, health, models
+from qflow_runner.api import authoring, calls, files, health, models
 from qflow_runner.definitions import DefinitionReply, DefinitionRequest
 from qflow_runner.workflows import Workflow
 
@@ -15,7 +15,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Route:
-    """`open` routes need no token. `reply` is the model of a 200; `content` its type where it is not JSON."""
+    """`open` routes need no token. `reply` is the model of a 200; `content` its type where it is not JSON.
+
+    `raw` are the types of bodies without a model.
+    """
 
     method: str
     path: str
@@ -25,6 +28,7 @@ class Route:
     query: type[BaseModel] | None = None
     reply: type[BaseModel] | None = None
     content: str = "application/json"
+    raw: tuple[str, ...] = ()
     open: bool = False
     failures: tuple[int, ...] = ()
 
@@ -57,6 +61,7 @@ ROUTES = (
         calls.run,
         "Call the definition's function with n8n items",
         body=models.RunBody,
+        raw=("multipart/form-data",),
         query=models.RunQuery,
         reply=models.RunReply,
         failures=(400, 403, 404, 413, 422, 502, 503, 504, 507),
@@ -67,6 +72,34 @@ ROUTES = (
         calls.end_session,
         "The execution is over: end its sessions and free what they hold",
         reply=models.SessionsEnded,
+    ),
+    Route(
+        "POST",
+        "/v1/files",
+        files.upload,
+        "Store a file for the runs of an execution: the body is its content",
+        raw=("application/octet-stream",),
+        query=models.UploadQuery,
+        reply=models.FileReply,
+        failures=(400, 413, 507),
+    ),
+    Route(
+        "GET",
+        "/v1/files/{id}",
+        files.download,
+        "A file's content",
+        query=models.FileQuery,
+        content="application/octet-stream",
+        failures=(400, 404),
+    ),
+    Route(
+        "DELETE",
+        "/v1/files/{id}",
+        files.delete,
+        "Remove a file before its execution is over",
+        query=models.FileQuery,
+        reply=models.FileDeleted,
+        failures=(400,),
     ),
     Route(
         "GET",

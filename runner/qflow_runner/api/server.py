@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -12,10 +13,12 @@ from qflow_runner.api import health, openapi, problems
 from qflow_runner.api.routes import ROUTES
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import Definitions
+from qflow_runner.files import Files, Keys, Spill
+from qflow_runner.packages import Packages
 from qflow_runner.run import Flow
 from qflow_runner.sandbox.backend import Backend
 from qflow_runner.sandbox.keeper import Keeper
-from qflow_runner.sessions import Sessions
+from qflow_runner.sessions import Sessions, Values
 from qflow_runner.settings import Settings
 from qflow_runner.workflows import Checker
 from qflow_runner.workflows.kept import KeptWorkflows
@@ -27,8 +30,14 @@ def build_state(
     settings: Settings, token: str, identity: str, backend: Backend, pythons: tuple[str, ...]
 ) -> State:
     definitions = Definitions(settings, pythons)
-    keeper = Keeper(settings, backend, identity)
-    sessions = Sessions(settings.session_idle_s, settings.sessions_per_sandbox)
+    files = Files(settings)
+    values = Values(Spill(settings, Keys(settings)))
+    layers = cast("Any", None)
+    keeper = Keeper(
+        settings, backend, identity, layers=settings.layers_dir, files=settings.files_path / "sandboxes"
+    )
+    sessions = Sessions(settings.session_idle_s, settings.sessions_per_sandbox, values)
+    keeper.before_removal = sessions.farewell
     analyzer = Analyzer()
     return State(
         settings=settings,
@@ -36,10 +45,19 @@ def build_state(
         definitions=definitions,
         keeper=keeper,
         sessions=sessions,
-        flow=Flow(definitions, keeper, sessions),
+        flow=Flow(
+            definitions,
+            packages=Packages(layers),
+            keeper=keeper,
+            sessions=sessions,
+            values=values,
+            files=files,
+        ),
         analyzer=analyzer,
         checker=Checker(analyzer, settings.python),
         workflows=KeptWorkflows(),
+        files=files,
+        spill=values.store,
     )
 
 
@@ -55,10 +73,12 @@ def build_app(state: State) -> web.Application:
 
 async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an async generator
     state = app[STATE]
+    await asyncio.gather(state.files.open(), state.spill.open())
     await asyncio.gather(state.keeper.open(), state.analyzer.open())
     yield
     await state.analyzer.close()
     await state.keeper.close()
+    await asyncio.gather(state.files.close(), state.spill.close())
 
 
 async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> None:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from qflow_runner.analysis import Analyzer
 from qflow_runner.definitions import Definitions
+from qflow_runner.files import Files, Spill
 from qflow_runner.run import Flow
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sessions import Sessions
@@ -25,6 +26,8 @@ class State:
     analyzer: Analyzer
     checker: Checker
     workflows: KeptWorkflows
+    files: Files
+    spill: Spill
 
 
 STATE = web.AppKey("state", State)

@@ -24,6 +24,22 @@ BOOT_SECONDS = Histogram(
 SANDBOXES = Gauge("qflow_sandboxes", "Sandboxes, by state", ["state"], registry=REGISTRY)
 SESSIONS = Gauge("qflow_sessions", "Sessions that hold an execution", registry=REGISTRY)
 
+ADVISORY_CHECKS = Counter(
+    "qflow_advisory_checks",
+    "Packages looked up for known vulnerabilities, by answer: vulnerable, clean, not_checked",
+    ["verdict"],
+    registry=REGISTRY,
+)
+ADVISORY_REQUESTS = Counter(
+    "qflow_advisory_requests", "Requests to the OSV service, by outcome", ["outcome"], registry=REGISTRY
+)
+PACKAGES_IN_USE = Gauge(
+    "qflow_packages_in_use",
+    "Packages of the locks in use, by the answer of their last check",
+    ["verdict"],
+    registry=REGISTRY,
+)
+
 
 def render() -> bytes:
     return generate_latest(REGISTRY)

@@ -1,0 +1,88 @@
+"""Worker threads for what may block: the event loop never touches the disk itself."""
+
+import asyncio
+import errno
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from qflow_runner.errors import DiskFailed, DiskFull, QflowError
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Reader(Protocol):
+    """Opens at the first read: whoever asked may be gone before a thread comes to it."""
+
+    def next(self) -> bytes:
+        """Empty at the end. May raise OSError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Disk:
+    """Threads of its own, so that a slow disk holds up nothing but what is stored there."""
+
+    def __init__(self, name: str, threads: int = 4) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def call(self, function: Callable[..., Result], *args: Any) -> Result:
+        """`function(*args)` in a thread. Raises DiskFull and DiskFailed in place of OSError."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        except OSError as error:
+            raise problem(error) from error
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let `work` run by itself; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def call_later(self, function: Callable[..., Any], *args: Any) -> None:
+        async def work() -> None:
+            await self.call(function, *args)
+
+        self.later(work())
+
+    async def chunks(self, reader: Reader) -> AsyncGenerator[bytes]:
+        """What `reader` has, read in threads. Closes it, also when nobody reads on."""
+        waiting = None
+        try:
+            while True:
+                waiting = self._pool.submit(reader.next)
+                chunk = await asyncio.wrap_future(waiting)
+                if not chunk:
+                    return
+                yield chunk
+        except OSError as error:
+            raise problem(error) from error
+        finally:
+            # A thread may still be in a read that nobody waits for: its descriptor must not go to another file.
+            if waiting is not None:
+                waiting.add_done_callback(lambda _: reader.close())
+
+    async def close(self) -> None:
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.to_thread(self._pool.shutdown)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.warning("disk.failed", reason=str(error))
+
+
+def problem(error: OSError) -> QflowError:
+    reason = error.strerror or type(error).__name__
+    if error.errno in NO_ROOM:
+        return DiskFull(f"The runner's disk took no more: {reason}.")
+    return DiskFailed(f"The runner could not use its disk: {reason}.")
