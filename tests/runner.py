@@ -43,6 +43,8 @@ class RunnerClient:
         execution: str = "e",
         args: list[dict[str, Any]] | None = None,
         on_error: str = "stop",
+        node: str = "Test node",
+        keep: bool = False,
         **options: Any,
     ) -> tuple[int, Any]:
         """Define and run; items are the items' json."""
@@ -53,7 +55,13 @@ class RunnerClient:
         return await self.call(
             "POST",
             f"/v1/definitions/{definition}/runs",
-            params={"workflow": workflow, "execution": execution, "node": "Test node", "on_error": on_error},
+            params={
+                "workflow": workflow,
+                "execution": execution,
+                "node": node,
+                "on_error": on_error,
+                **({"keep": "1"} if keep else {}),
+            },
             json=body,
         )
 

@@ -12,14 +12,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qflow_runner.errors import DefinitionUnknown, PackagesUnsupported, PythonUnsupported, RequestError
+from qflow_runner.errors import DefinitionUnknown, PythonUnsupported, RequestError
 from qflow_runner.settings import Settings
 
 MAX_CODE = 1_000_000
 """Characters of code in one definition."""
 
 Mode = Literal["auto", "item", "all", "script"]
-Output = Literal["auto", "items"]
+Output = Literal["auto", "items", "reference"]
 Validation = Literal["strict", "coerce", "off"]
 
 
@@ -47,11 +47,26 @@ class DefinitionRequest(BaseModel):
         Field(description="Whether values are held to their annotations, converted to them, or neither"),
     ] = "strict"
     requirements: Annotated[
-        list[str], Field(max_length=1_000, description="Packages that the code needs, a requirement each")
+        list[Annotated[str, Field(max_length=10_000)]],
+        Field(
+            max_length=1_000,
+            description="Packages that the code needs, a requirement each; empty: those of its header, or its imports",
+        ),
     ] = []
     timeout_s: Annotated[
         float | None, Field(gt=0, description="Seconds; the runner's default when absent")
     ] = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the code itself says of what it needs."""
+
+    requirements: tuple[str, ...] = ()
+    """Of its header, or of its imports."""
+    imports: tuple[str, ...] = ()
+    """Modules of packages, not of the standard library."""
+    takes_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,9 @@ class Definition:
     output: Output
     validation: Validation
     timeout_s: float
+    requirements: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    takes_files: bool = False
 
 
 class DefinitionReply(BaseModel):
@@ -77,6 +95,8 @@ class DefinitionReply(BaseModel):
     mode: Mode
     output: Output
     timeout_s: float
+    requirements: list[str] = Field(description="Packages that a run installs when they are missing")
+    takes_files: bool = Field(description="Whether a run reads the items' binary properties")
 
 
 class Definitions:
@@ -87,11 +107,10 @@ class Definitions:
         self.pythons = pythons
         self._known: OrderedDict[str, Definition] = OrderedDict()
 
-    def put(self, request: DefinitionRequest) -> DefinitionReply:
+    def put(self, request: DefinitionRequest, found: Found) -> DefinitionReply:
         """Store a definition. Same content, same id. Raises PythonUnsupported or RequestError."""
         python = check_python(request.python or self._settings.python, self.pythons)
-        if any(each.strip() for each in request.requirements):
-            raise PackagesUnsupported("This runner cannot install packages.")
+        asked = tuple(each for each in request.requirements if each.strip())
         timeout_s = request.timeout_s or self._settings.time_limit_s
         if timeout_s > self._settings.time_limit_max_s:
             raise RequestError(
@@ -106,6 +125,9 @@ class Definitions:
             "output": request.output,
             "validation": request.validation,
             "timeout_s": float(timeout_s),
+            "requirements": asked or found.requirements,
+            "imports": found.imports,
+            "takes_files": found.takes_files,
         }
         definition = Definition(id=content_hash(content), **content)  # type: ignore[arg-type]
         self._known[definition.id] = definition

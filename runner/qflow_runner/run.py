@@ -1,9 +1,11 @@
 """One run, from end to end.
 
 1. find the definition, which the API has from n8n's earlier upload;
-2. lease the workflow's sandbox from the pool, and in it the execution's session;
-3. hand over the items as the bytes that they came as, and wait for the answer within the deadline;
-4. count it, log it, answer.
+2. have the packages that it needs, as a layer on disk;
+3. lease the workflow's sandbox from the pool, in it the layer's environment, and in that the execution's session;
+4. hand over the items as the bytes that they came as, serve what the session asks for meanwhile, and wait for the
+   answer within the deadline;
+5. remember what the session keeps for later nodes; count it, log it, answer.
 
 The items are never parsed here: the guest parses once and encodes once, and n8n parses once.
 """
@@ -17,12 +19,14 @@ import structlog
 from qflow_agent import wire
 from qflow_runner.definitions import Definition, Definitions
 from qflow_runner.errors import QflowError, SandboxError
+from qflow_runner.files import Files
 from qflow_runner.observe import metrics
+from qflow_runner.packages import Packages
 from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.guest_session import checked_hints, checked_logs
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.pool import Key
-from qflow_runner.sessions import Sessions
+from qflow_runner.sessions import Place, RunDesk, Sessions, Values
 
 log = structlog.get_logger()
 
@@ -38,6 +42,8 @@ class RunRequest:
     execution: str
     node: str = ""
     on_error: str = "stop"
+    keep: bool = False
+    """Whether references may be answered where the definition leaves that open."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,22 @@ class RunAnswer:
 
 
 class Flow:
-    def __init__(self, definitions: Definitions, keeper: Keeper, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        *,
+        packages: Packages,
+        keeper: Keeper,
+        sessions: Sessions,
+        values: Values,
+        files: Files,
+    ) -> None:
         self._definitions = definitions
+        self._packages = packages
         self._keeper = keeper
         self._sessions = sessions
+        self._values = values
+        self._files = files
         self._numbers = itertools.count(1)
 
     async def run(self, request: RunRequest, payload: Payload) -> RunAnswer:
@@ -93,24 +111,35 @@ class Flow:
     async def _run(
         self, request: RunRequest, definition: Definition, payload: Payload, began: float
     ) -> RunAnswer:
-        async with self._keeper.lease(Key(request.workflow, definition.python)) as guest:
-            leased = time.perf_counter()
-            zygote = await guest.environment("", frozenset())
-            async with self._sessions.lease(guest, zygote, request.execution) as session:
-                held = time.perf_counter()
-                done, items = await session.run(
-                    define_message(definition), self._run_message(request, definition), payload
-                )
+        place = Place(request.workflow, request.execution, request.node)
+        async with self._packages.ready(
+            request.workflow, definition.python, definition.requirements
+        ) as ready:
+            packed = time.perf_counter()
+            async with self._keeper.lease(Key(request.workflow, definition.python)) as guest:
+                leased = time.perf_counter()
+                zygote = await guest.environment(ready.layer, frozenset(definition.imports))
+                async with self._sessions.lease(guest, zygote, place) as (held, session):
+                    began_run = time.perf_counter()
+                    done, items = await session.run(
+                        define_message(definition),
+                        self._run_message(request, definition),
+                        payload,
+                        RunDesk(place, guest, self._files, self._values),
+                    )
+                    self._values.kept(held, done.kept, request.node)
         if items[:1] != b"[" or items[-1:] != b"]":
             raise SandboxError("The session answered with something that is not a list of items.")
         ended = time.perf_counter()
         timing = {
             "total_ms": _ms(ended - began),
-            "queue_ms": _ms(leased - began),
-            "sandbox_ms": _ms(held - leased),
+            "packages_ms": _ms(packed - began),
+            "queue_ms": _ms(leased - packed),
+            "sandbox_ms": _ms(began_run - leased),
         } | {f"{phase}_ms": _measured(done.timing.get(phase)) for phase in PHASES}
+        hints = [ready.hint] if ready.hint else []
         return RunAnswer(
-            items, max(done.errors, 0), timing, checked_logs(done.logs), checked_hints(done.hints)
+            items, max(done.errors, 0), timing, checked_logs(done.logs), hints + checked_hints(done.hints)
         )
 
     def _run_message(self, request: RunRequest, definition: Definition) -> wire.Run:
@@ -122,6 +151,7 @@ class Flow:
             node=request.node,
             time_limit_s=definition.timeout_s,
             on_error=request.on_error,
+            keep=request.keep,
         )
 
 

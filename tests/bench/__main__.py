@@ -1,14 +1,14 @@
-"""``python -m tests.bench [direct] [pool] [churn] [authoring] [n8n]``: all of it when nothing is named."""
+"""``python -m tests.bench [direct] [pool] [churn] [authoring] [files] [n8n]``: all of it when nothing is named."""
 
 import asyncio
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import authoring, direct, inside_n8n
+from tests.bench import authoring, direct, files, inside_n8n
 from tests.bench.results import Result, show, write
 
-PARTS = ("direct", "pool", "churn", "authoring", "n8n")
+PARTS = ("direct", "pool", "churn", "authoring", "files", "n8n")
 OUTPUT = Path("build/bench.json")
 MACHINE, WHOLE, DEFAULT = 2.0, 1.0, 0.5
 
@@ -30,6 +30,9 @@ async def measure(parts: list[str], folder: Path) -> list[Result]:
     if "authoring" in parts:
         print("Analysis and the check of links …", flush=True)
         results += await authoring.measure(folder)
+    if "files" in parts:
+        print("Files and spilled values …", flush=True)
+        results += await files.measure(folder)
     if "n8n" in parts:
         print("Inside real n8n …", flush=True)
         results += await inside_n8n.measure(folder, (WHOLE, DEFAULT))

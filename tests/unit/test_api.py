@@ -36,6 +36,7 @@ async def test_a_run_answers_with_the_guests_items(runner: RunnerClient) -> None
     assert {
         "total_ms",
         "queue_ms",
+        "packages_ms",
         "sandbox_ms",
         "load_ms",
         "bind_ms",
@@ -92,6 +93,8 @@ async def test_openapi_is_valid_and_complete(runner: RunnerClient) -> None:
         "/v1/definitions",
         "/v1/definitions/{id}/runs",
         "/v1/executions/{id}/session",
+        "/v1/files",
+        "/v1/files/{id}",
         "/v1/sandboxes",
         "/v1/analyze",
         "/v1/types/check",

@@ -43,6 +43,7 @@ class Connection(asyncio.BufferedProtocol):
         self._payload_size = 0
         self._payload_filled = 0
         self._error: Exception | None = None
+        self._room: asyncio.Event | None = None
 
     # asyncio calls these
 
@@ -51,8 +52,18 @@ class Connection(asyncio.BufferedProtocol):
         self._receiver = self._opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._room is not None:
+            self._room.set()
         if self._receiver is not None:
             self._receiver.lost(self._error or exc)
+
+    def pause_writing(self) -> None:
+        self._room = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
@@ -95,6 +106,21 @@ class Connection(asyncio.BufferedProtocol):
         else:
             transport.write(head)
             transport.write(payload)
+
+    async def drained(self) -> None:
+        """Wait until the other side took most of what was sent, or is gone."""
+        if self._room is not None:
+            await self._room.wait()
+
+    def hold(self, *, held: bool) -> None:
+        """Read nothing more, so that a sender waits, until this is called again."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if held:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
 
     def abort(self) -> None:
         if self._transport is not None:

@@ -1,15 +1,19 @@
 """One session as the runner sees it: sends it runs, waits for their answers, and says how it ended.
 
-What a session sends is hostile, so everything in it that people will read is checked here.
+What a session sends is hostile, so everything in it that people will read is checked here. While it has a run, it
+may ask for files and values and hand some over: a desk serves it, one message after another.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from qflow_agent import wire
 from qflow_runner.errors import (
     GuestProblem,
     OutOfMemory,
+    QflowError,
     RunTimeout,
     SandboxError,
     SessionExited,
@@ -27,6 +31,24 @@ GRACE_S = 1.0
 """The time limit is raised inside the code first; this much later the session is killed."""
 
 Answer = tuple[wire.Done, Payload]
+Reply = wire.Done | wire.Failed | wire.Spilled
+Asked = wire.Want | wire.Give | wire.Part | wire.Progress
+
+
+class Desk(Protocol):
+    """Serves what a session asks for. A WireError ends the session; a QflowError fails its run."""
+
+    async def want(self, want: wire.Want, session: "GuestSession") -> None: ...
+
+    async def give(self, give: wire.Give) -> None: ...
+
+    async def part(self, part: wire.Part, payload: Payload) -> None: ...
+
+    def progress(self, progress: wire.Progress) -> None: ...
+
+    async def over(self) -> None:
+        """The run has its answer, or never will: what was half given is dropped."""
+        ...
 
 
 class GuestSession:
@@ -39,12 +61,17 @@ class GuestSession:
         self._connection = connection
         self._defined: set[str] = set()
         self._run = 0
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[tuple[wire.Done | wire.Spilled, Payload]] | None = None
+        self._desk: Desk | None = None
+        self._inbox: deque[tuple[Reply | Asked, Payload]] = deque()
+        self._serving: asyncio.Task[None] | None = None
         self._gone: SessionLost | SandboxError | None = None
         self._cleared = asyncio.Event()
         self._timed_out = False
 
-    async def run(self, define: wire.Define, run: wire.Run, payload: Payload) -> Answer:
+    async def run(
+        self, define: wire.Define, run: wire.Run, payload: Payload, desk: Desk | None = None
+    ) -> Answer:
         """Send one run and wait for its answer. Cancelling this kills the session, and the user's code with it.
 
         Raises GuestProblem for what the code did, RunTimeout, SessionLost or SandboxError.
@@ -53,6 +80,7 @@ class GuestSession:
             raise self._gone
         loop = asyncio.get_running_loop()
         self._run = run.run
+        self._desk = desk
         self._answer = answer = loop.create_future()
         if define.definition not in self._defined:
             self._defined.add(define.definition)
@@ -60,7 +88,9 @@ class GuestSession:
         self._connection.send(run, payload)
         hard_limit = loop.call_later(run.time_limit_s + GRACE_S, self._stop_late, run.time_limit_s)
         try:
-            return await answer
+            done, items = await answer
+            assert isinstance(done, wire.Done)  # noqa: S101 - what else is refused where it arrives
+            return done, items
         except asyncio.CancelledError:
             self.end()
             raise
@@ -73,6 +103,37 @@ class GuestSession:
         finally:
             hard_limit.cancel()
             self._answer = None
+            await self._close_desk()
+
+    async def spill(self, ids: list[str], desk: Desk, deadline_s: float) -> dict[str, str]:
+        """Let it give the values of these references to the desk. Between runs only; its caller sees to that.
+
+        Returns a sentence for each reference whose value cannot be given. Raises SandboxError, SessionLost or
+        TimeoutError.
+        """
+        if self._gone is not None:
+            raise self._gone
+        self._run = 0
+        self._desk = desk
+        self._answer = answer = asyncio.get_running_loop().create_future()
+        self._connection.send(wire.Spill(ids))
+        try:
+            async with asyncio.timeout(deadline_s):
+                spilled, _ = await answer
+        finally:
+            self._answer = None
+            await self._close_desk()
+        assert isinstance(spilled, wire.Spilled)  # noqa: S101 - what else is refused where it arrives
+        return {
+            reference: _printable(reason)[:2_000]
+            for reference, reason in spilled.refused.items()
+            if isinstance(reason, str)  # pyright: ignore[reportUnnecessaryIsInstance] - a guest sent it
+        }
+
+    async def send(self, message: wire.Have | wire.Part, payload: Payload = b"") -> None:
+        """For the desk: returns when the session took most of it."""
+        self._connection.send(message, payload)
+        await self._connection.drained()
 
     def end(self) -> None:
         """Kill the process and all that it started."""
@@ -97,14 +158,67 @@ class GuestSession:
     # what arrives
 
     def received(self, message: wire.Message, payload: Payload) -> None:
-        if not isinstance(message, wire.Done | wire.Failed) or message.run != self._run:
+        if isinstance(message, wire.Done | wire.Failed | wire.Spilled):
+            if self._serving is None:
+                self._answered(message, payload)
+                return
+        elif not isinstance(message, wire.Want | wire.Give | wire.Part | wire.Progress) or self._desk is None:
+            raise wire.WireError("a session sends nothing but the answer to its run")
+        self._inbox.append((message, payload))
+        if self._serving is None:
+            self._connection.hold(held=True)
+            self._serving = asyncio.get_running_loop().create_task(self._serve(self._desk))
+
+    async def _serve(self, desk: "Desk | None") -> None:
+        """One message after another, with nothing read meanwhile: a session that sends faster than that waits."""
+        try:
+            while self._inbox:
+                message, payload = self._inbox.popleft()
+                await self._serve_one(message, payload, desk)
+        except wire.WireError as error:
+            self.lost(error)
+        except QflowError as error:
+            self._fail(error)
+            self.end()
+        finally:
+            self._serving = None
+            self._connection.hold(held=False)
+
+    async def _serve_one(self, message: "Reply | Asked", payload: Payload, desk: "Desk | None") -> None:
+        match message:
+            case wire.Want() if desk is not None:
+                await desk.want(message, self)
+            case wire.Give() if desk is not None:
+                await desk.give(message)
+            case wire.Part() if desk is not None:
+                await desk.part(message, payload)
+            case wire.Progress() if desk is not None:
+                desk.progress(message)
+            case wire.Done() | wire.Failed() | wire.Spilled():
+                self._answered(message, payload)
+            case _:
+                raise wire.WireError("a session asked for something outside of a run")
+
+    def _answered(self, message: Reply, payload: Payload) -> None:
+        if isinstance(message, wire.Spilled) != (self._run == 0) or (
+            not isinstance(message, wire.Spilled) and message.run != self._run
+        ):
             raise wire.WireError("a session sends nothing but the answer to its run")
         if self._answer is None or self._answer.done():
             return
-        if isinstance(message, wire.Done):
-            self._answer.set_result((message, payload))
-        else:
+        if isinstance(message, wire.Failed):
             self._answer.set_exception(guest_problem(message))
+        else:
+            self._answer.set_result((message, payload))
+
+    async def _close_desk(self) -> None:
+        desk, self._desk = self._desk, None
+        serving = self._serving
+        if serving is not None and serving is not asyncio.current_task():
+            serving.cancel()
+        self._inbox.clear()
+        if desk is not None:
+            await desk.over()
 
     def lost(self, error: Exception | None) -> None:
         """The connection is gone; the zygote's word on how the process ended follows, or the sandbox is lost too."""
@@ -130,8 +244,8 @@ class GuestSession:
         self._fail(error)
         self._connection.abort()
 
-    def _fail(self, error: "RunTimeout | SessionLost | SandboxError") -> None:
-        if self._gone is None and not isinstance(error, RunTimeout):
+    def _fail(self, error: QflowError) -> None:
+        if self._gone is None and isinstance(error, SessionLost | SandboxError):
             self._gone = error
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)

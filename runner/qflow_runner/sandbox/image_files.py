@@ -9,6 +9,9 @@ from pathlib import Path
 
 import qflow_runner
 
+AGENT = ("qflow_agent", "qflow")
+"""The agent's packages: itself, and what it offers to people's code."""
+
 
 def image_files() -> Path:
     """The folder `sandbox-images`: beside the runner in a checkout, inside the package when installed."""
@@ -58,7 +61,7 @@ def _sources(files: Path) -> Iterator[Path]:
 
 
 def _agent(files: Path) -> list[Path]:
-    return sorted((files / "agent" / "qflow_agent").rglob("*.py"))
+    return sorted(path for name in AGENT for path in (files / "agent" / name).rglob("*.py"))
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -65,6 +65,11 @@ class Keeper:
         run_dir = self._settings.run_dir
         shutil.rmtree(run_dir, ignore_errors=True)
         run_dir.mkdir(mode=0o700, parents=True)
+        if self._layers is not None:
+            self._layers.mkdir(parents=True, exist_ok=True)
+        if self._files is not None:
+            shutil.rmtree(self._files, ignore_errors=True)
+            self._files.mkdir(parents=True)
         try:
             await self._backend.open()
         except QflowError as error:

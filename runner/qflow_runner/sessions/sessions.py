@@ -8,48 +8,49 @@ way that leaves the process in doubt. What it kept for later is spilled before, 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from qflow_runner.sandbox.guest import Guest
 from qflow_runner.sandbox.guest_session import GuestSession
 from qflow_runner.sandbox.zygote import Zygote
+from qflow_runner.sessions.desk import Place
+from qflow_runner.sessions.held import Held, clock
+from qflow_runner.sessions.values import Values
 
 TIDY_AFTER_S = 0.002
 
-Place = tuple[str, str]
-"""An execution and a layer."""
-
-
-class _Held:
-    """An execution's place in one environment of one sandbox."""
-
-    def __init__(self) -> None:
-        self.session: GuestSession | None = None
-        self.turn = asyncio.Lock()
-        self.users = 0
-        self.expiry: asyncio.TimerHandle | None = None
+Spot = tuple[str, str, str]
+"""A workflow, an execution and a layer."""
 
 
 class Sessions:
-    def __init__(self, idle_s: float, per_sandbox: int) -> None:
+    def __init__(self, idle_s: float, per_sandbox: int, values: Values) -> None:
         self._idle_s = idle_s
         self._per_sandbox = per_sandbox
-        self._held: WeakKeyDictionary[Guest, OrderedDict[Place, _Held]] = WeakKeyDictionary()
-        self._places: dict[str, set[tuple[Guest, Place]]] = {}
+        self._values = values
+        self._held: WeakKeyDictionary[Guest, OrderedDict[Spot, Held]] = WeakKeyDictionary()
+        self._spots: dict[str, set[tuple[Guest, Spot]]] = {}
         self._untidy: dict[Guest, set[Zygote]] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def lease(self, guest: Guest, zygote: Zygote, execution: str) -> AsyncGenerator[GuestSession]:
-        """The execution's session in this environment, for one run. Raises SandboxError when none could be started."""
-        place = (execution, zygote.layer)
+    async def lease(
+        self, guest: Guest, zygote: Zygote, place: Place
+    ) -> AsyncGenerator[tuple[Held, GuestSession]]:
+        """The execution's place in this environment, with a session, for one run.
+
+        Raises SandboxError when no session could be started.
+        """
+        spot = (place.workflow, place.execution, zygote.layer)
         sandbox = self._held.setdefault(guest, OrderedDict())
-        held = sandbox.get(place)
+        held = sandbox.get(spot)
         if held is None:
-            held = sandbox[place] = _Held()
-            self._places.setdefault(execution, set()).add((guest, place))
-        sandbox.move_to_end(place)
+            held = sandbox[spot] = Held(place)
+            self._spots.setdefault(place.execution, set()).add((guest, spot))
+        sandbox.move_to_end(spot)
         held.users += 1
         if held.expiry is not None:
             held.expiry.cancel()
@@ -57,24 +58,38 @@ class Sessions:
         try:
             async with held.turn:
                 if held.session is None or held.session.ended:
+                    if held.kept:
+                        self._values.lost(held, f"the session that held it ended before {clock()}")
+                        held.spilled.clear()
                     held.session = await zygote.take()
-                yield held.session
+                yield held, held.session
         finally:
             held.users -= 1
             if not held.users:
-                self._release(guest, place, held)
+                self._release(guest, spot, held)
             self._tidy_soon(guest, zygote)
 
-    def end(self, execution: str) -> int:
+    async def end(self, execution: str) -> int:
         """The execution is over. Ends its sessions, also one with a run in it, and says how many there were."""
         ended = 0
-        for guest, place in list(self._places.get(execution, ())):
-            held = self._held.get(guest, {}).get(place)
-            if held is not None and held.session is not None and not held.session.ended:
+        for guest, spot in list(self._spots.get(execution, ())):
+            held = self._held.get(guest, {}).get(spot)
+            self._drop(guest, spot)
+            if held is None:
+                continue
+            if held.session is not None and not held.session.ended:
                 held.session.end()
                 ended += 1
-            self._drop(guest, place)
+            await self._values.over(held)
         return ended
+
+    async def farewell(self, guest: Guest) -> None:
+        """The sandbox is about to be removed: what its sessions keep is saved."""
+        for spot, held in list(self._held.get(guest, OrderedDict[Spot, Held]()).items()):
+            if held.kept:
+                async with held.turn:
+                    await self._values.leave(held, f"its sandbox was stopped at {clock()}")
+            self._drop(guest, spot)
 
     def count(self, guest: Guest) -> int:
         return len(self._held.get(guest, ()))
@@ -83,20 +98,40 @@ class Sessions:
     def total(self) -> int:
         return sum(map(len, self._held.values()))
 
-    def _release(self, guest: Guest, place: Place, held: _Held) -> None:
+    def _release(self, guest: Guest, spot: Spot, held: Held) -> None:
         if held.session is None or held.session.ended:
-            if self._held.get(guest, {}).get(place) is held:
-                self._drop(guest, place)
+            if held.kept:
+                self._values.lost(held, f"the session that held it was ended at {clock()}")
+            if self._held.get(guest, {}).get(spot) is held:
+                self._drop(guest, spot)
         else:
             loop = asyncio.get_running_loop()
-            held.expiry = loop.call_later(self._idle_s, self._expire, guest, place)
+            held.expiry = loop.call_later(self._idle_s, self._expire, guest, spot)
 
-    def _expire(self, guest: Guest, place: Place) -> None:
-        held = self._held.get(guest, {}).get(place)
-        if held is not None and not held.users:
+    def _expire(self, guest: Guest, spot: Spot) -> None:
+        held = self._held.get(guest, {}).get(spot)
+        if held is None or held.users:
+            return
+        if held.kept:
+            self._spawn(self._leave(guest, spot, held))
+            return
+        if held.session is not None:
+            held.session.end()
+        self._drop(guest, spot)
+
+    async def _leave(self, guest: Guest, spot: Spot, held: Held) -> None:
+        async with held.turn:
+            if held.users:
+                return  # a run came meanwhile
+            await self._values.leave(held, f"its session was unused until {clock()}")
             if held.session is not None:
                 held.session.end()
-            self._drop(guest, place)
+            self._drop(guest, spot)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        job = asyncio.get_running_loop().create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
 
     def _tidy_soon(self, guest: Guest, zygote: Zygote) -> None:
         """Forks and exits wait until the reply is out: on a small machine they would compete with it for the CPU."""
@@ -109,22 +144,20 @@ class Sessions:
 
     def _tidy(self, guest: Guest) -> None:
         zygotes = self._untidy.pop(guest)
-        sandbox = self._held.get(guest, OrderedDict[Place, _Held]())
-        while len(sandbox) > self._per_sandbox:
-            oldest = next((place for place, held in sandbox.items() if not held.users), None)
-            if oldest is None:
-                break  # all are in use: the sandbox's own limits are what holds them
-            self._expire(guest, oldest)
+        sandbox = self._held.get(guest, OrderedDict[Spot, Held]())
+        surplus = len(sandbox) - self._per_sandbox
+        for spot in [spot for spot, held in sandbox.items() if not held.users][: max(surplus, 0)]:
+            self._expire(guest, spot)
         for zygote in zygotes:
             zygote.replenish()
         guest.tidy()
 
-    def _drop(self, guest: Guest, place: Place) -> None:
-        held = self._held.get(guest, OrderedDict[Place, _Held]()).pop(place, None)
+    def _drop(self, guest: Guest, spot: Spot) -> None:
+        held = self._held.get(guest, OrderedDict[Spot, Held]()).pop(spot, None)
         if held is not None and held.expiry is not None:
             held.expiry.cancel()
-        places = self._places.get(place[0])
-        if places is not None:
-            places.discard((guest, place))
-            if not places:
-                del self._places[place[0]]
+        spots = self._spots.get(spot[1])
+        if spots is not None:
+            spots.discard((guest, spot))
+            if not spots:
+                del self._spots[spot[1]]

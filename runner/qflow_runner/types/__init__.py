@@ -8,8 +8,10 @@ from qflow_runner.types.items import dict_of as dict_of
 from qflow_runner.types.items import fields_of as fields_of
 from qflow_runner.types.items import gathers as gathers
 from qflow_runner.types.items import gives as gives
+from qflow_runner.types.items import is_given as is_given
 from qflow_runner.types.items import is_item as is_item
 from qflow_runner.types.items import list_of as list_of
+from qflow_runner.types.items import takes_file as takes_file
 from qflow_runner.types.judging import judge as judge
 from qflow_runner.types.scope import EMPTY as EMPTY
 from qflow_runner.types.scope import ClassInfo as ClassInfo

@@ -27,8 +27,18 @@ _MANY = (
     "Collection",
     "Reversible",
 )
-_ARRAYS = frozenset({"numpy.ndarray", "pandas.Series", "pandas.Index", "polars.Series", "pyarrow.Array"})
+ARRAYS = frozenset(
+    {
+        *("numpy.ndarray", "pandas.Series", "pandas.Index", "polars.Series"),
+        *("pyarrow.Array", "pyarrow.ChunkedArray"),
+    }
+)
+"""Many values without names."""
 _SINGLE = frozenset({"str", "bytes", "bytearray", "memoryview"})
+_MAPPINGS = frozenset({"dict", "Mapping"})
+_GIVEN = frozenset({"qflow.Context", "qflow.Secret"})
+_FILES = frozenset({"qflow.File", "qflow.Image", "PIL.Image.Image", "BinaryIO", "io.BytesIO"})
+_FILE_OR_TEXT = frozenset({"bytes", "bytearray", "Path", "PosixPath"})
 _RECORDS = frozenset({"dataclass", "typeddict", "namedtuple", "model"})
 
 
@@ -47,7 +57,7 @@ def gives(t: Type) -> Type | None:
         return union([one for one in each if one is not None]) if each and all(each) else None
     if isinstance(t, forms.Own) and t.info.kind in _RECORDS:
         return None
-    if isinstance(t, forms.Name) and t.name in _ARRAYS:
+    if isinstance(t, forms.Name) and t.name in ARRAYS:
         return ANY
     return _element(t, _MANY)
 
@@ -59,6 +69,8 @@ def gathers(t: Type) -> Type | None:
         return union([one for one in each if one is not None]) if each and all(each) else None
     if isinstance(t, forms.Own | forms.Fixed):
         return None
+    if isinstance(t, forms.Name) and t.name in ARRAYS:
+        return ANY
     return _element(t, tuple(name for name in _MANY if not name.startswith("Async")))
 
 
@@ -71,6 +83,31 @@ def _element(t: Type, names: tuple[str, ...]) -> Type | None:
         if isinstance(each, forms.Name) and each.name in names:
             return each.args[0] if each.args else ANY
     return None
+
+
+def is_given(t: Type) -> bool:
+    """Whether a parameter of this type is filled by no item's JSON: a file of the item, the run's context, a secret."""
+    return _is_all(t, _GIVEN | _FILES)
+
+
+def takes_file(t: Type) -> bool:
+    """Whether a file of the item may be what a parameter of this type gets."""
+    if isinstance(t, forms.Union):
+        return any(map(takes_file, t.members))
+    return _is_all(t, _FILES | _FILE_OR_TEXT)
+
+
+def _is_all(t: Type, names: frozenset[str]) -> bool:
+    if isinstance(t, forms.Union):
+        real = [member for member in t.members if member != NONE]
+        return bool(real) and all(_is_all(member, names) for member in real)
+    if not isinstance(t, forms.Name):
+        return False
+    if t.name == "IO":
+        return t.args == (forms.Name("bytes"),) and "BinaryIO" in names
+    if t.args and (t.name in _MANY or t.name in _MAPPINGS):
+        return _is_all(t.args[-1], names - _GIVEN)
+    return t.name in names
 
 
 def fields_of(t: Type) -> Mapping[str, Field] | None:

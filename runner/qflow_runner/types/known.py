@@ -3,7 +3,7 @@
 from qflow_runner.types import conversions, forms
 from qflow_runner.types.ancestry import as_class
 from qflow_runner.types.forms import ANY, Type
-from qflow_runner.types.items import ROW, fields_of, gathers, gives
+from qflow_runner.types.items import ARRAYS, ROW, fields_of, gathers, gives
 from qflow_runner.types.names import SUPER, TABLES
 from qflow_runner.types.own import out_of_own
 from qflow_runner.types.refusals import no_way
@@ -107,6 +107,8 @@ def _rebuilt(source: Type, target: forms.Name, ask: Ask) -> Judgement | None:
                 f"Return dicts, such as list[dict], or {a(show(target))}.",
             )
         return converts(f"the rows are built into {a(show(target))}")
+    if target.name in ARRAYS:
+        return converts(f"the elements of {show(source)} are built into {a(show(target))}")
     if target.name in conversions.LISTS or target.name in SUPER:
         return converts(f"the elements of {show(source)} are taken as {a(show(target))}")
     return None

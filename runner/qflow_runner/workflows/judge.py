@@ -51,7 +51,8 @@ def judge_link(source: Port, target: Port) -> Verdict:
 def _parameters(gives: Type, source: Port, target: Port) -> list[tuple[str, Type, Judgement]]:
     assert target.function is not None  # noqa: S101 - the caller's check, for the type checker
     scope, mapped = target.analysis.scope, target.mapped
-    wanted = [(each, types.parse(each.type, scope)) for each in target.function.parameters]
+    everything = [(each, types.parse(each.type, scope)) for each in target.function.parameters]
+    wanted = [(each, kind) for each, kind in everything if not types.is_given(kind)]
     free = [(each, kind) for each, kind in wanted if each.name not in mapped]
     found: list[tuple[str, Type, Judgement]] = []
     for parameter, kind in wanted:

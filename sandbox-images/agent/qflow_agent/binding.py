@@ -4,16 +4,20 @@ In this order: the value mapped in the node; the upstream value itself, for the 
 mapped to, if it accepts it whole; the field of the item with the parameter's name; the default.
 """
 
-from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Optional, Tuple
 
 from qflow_agent.body import Json
 from qflow_agent.kinds import ANY, Kind, Mismatch, described, path_text, unchanged
 from qflow_agent.problem import Problem, listed, nearest
 from qflow_agent.signatures import Parameter, Signature
 
+if TYPE_CHECKING:
+    from qflow_agent.supply import Supply
+
 Arguments = Tuple[List[Any], Dict[str, Any]]
 
-_ABSENT = object()
+ABSENT = object()
+"""In place of a value where there is none."""
 
 
 class Binder:
@@ -27,7 +31,9 @@ class Binder:
         self._extra = mapped.difference(names)
         if self._extra and not signature.takes_extra:
             raise _unknown(min(self._extra), names, name)
-        free = [parameter for parameter in signature.parameters if parameter.name not in mapped]
+        free = [each for each in signature.parameters if each.name not in mapped and not _is_given(each)]
+        self.supply: Optional["Supply"] = None
+        """Gives what is no JSON, in one run."""
         self._first: Optional[Parameter] = free[0] if free else None
         self.takes_many = self._first is not None and self._first.many
         """Whether one call takes all items, unless the node says otherwise."""
@@ -47,7 +53,12 @@ class Binder:
         kwargs: Dict[str, Any] = {name: mapped[name] for name in self._extra}
         for parameter in self._signature.parameters:
             name = parameter.name
-            if name in mapped:
+            value = ABSENT
+            if parameter.need is not None and self.supply is not None:
+                value = self.supply.give(parameter, self._signature.parameters, mapped, json)
+            if value is not ABSENT:
+                pass
+            elif name in mapped:
                 value = self._convert(parameter, mapped[name])
             elif jsons is not None:
                 value = self._of_all(parameter, json, jsons)
@@ -62,7 +73,7 @@ class Binder:
     def _of_item(self, parameter: Parameter, json: Json) -> Any:
         if parameter is self._first:
             value = self._upstream(parameter, json)
-            if value is not _ABSENT:
+            if value is not ABSENT:
                 return value
         if parameter.name in json:
             return self._convert(parameter, json[parameter.name])
@@ -75,39 +86,39 @@ class Binder:
         if kind is None:
             # A default such as "World" or 10 says that an item is not what is meant.
             whole = parameter.required or parameter.default is None
-            return json if whole and parameter.name not in json else _ABSENT
+            return json if whole and parameter.name not in json else ABSENT
         if kind.takes_item:
             return self._whole(parameter, kind, json)
         if len(json) == 1 and "value" in json and parameter.name not in json:
             try:
-                return kind.apply(json["value"])
+                return self._apply(parameter, json["value"])
             except Mismatch as mismatch:
                 if not self._checked:
                     return json["value"]
                 if parameter.required:
-                    raise _wrong(parameter, mismatch.at("value")) from None
-        return _ABSENT
+                    raise wrong(parameter, mismatch.at("value")) from None
+        return ABSENT
 
     def _whole(self, parameter: Parameter, kind: Kind, json: Json) -> Any:
         try:
-            value = kind.apply(json)
+            value = self._apply(parameter, json)
         except Mismatch as mismatch:
             if parameter.name in json:
-                return _ABSENT
+                return ABSENT
             if not self._checked:
                 return json
             # An item with some of the fields is meant for it: a default would hide what is wrong.
             if parameter.required or not kind.fields.isdisjoint(json):
-                raise _wrong(parameter, mismatch) from None
-            return _ABSENT
+                raise wrong(parameter, mismatch) from None
+            return ABSENT
         # Where every field has a default, any item fits: the one of the parameter's name is meant.
         by_name = parameter.name in json and kind.fields and kind.fields.isdisjoint(json)
-        return _ABSENT if by_name else value
+        return ABSENT if by_name else value
 
     def _of_all(self, parameter: Parameter, json: Json, jsons: List[Json]) -> Any:
         if parameter is self._first:
             value = self._gathered(parameter, jsons)
-            if value is not _ABSENT:
+            if value is not ABSENT:
                 return value
         elif not parameter.required:
             return parameter.default
@@ -125,25 +136,35 @@ class Binder:
         if kind.element is not None and not kind.element.takes_item:
             values = [json["value"] if len(json) == 1 and "value" in json else json for json in jsons]
         try:
-            return kind.apply(values)
+            return self._apply(parameter, values)
         except Mismatch as mismatch:
             if not self._checked:
                 return values
             if kind.element is not None:
-                raise _wrong(parameter, mismatch, of_items=True) from None
+                raise wrong(parameter, mismatch, of_items=True) from None
             if parameter.required and parameter.name not in (jsons[0] if jsons else {}):
-                raise _wrong(parameter, mismatch) from None
-            return _ABSENT
+                raise wrong(parameter, mismatch) from None
+            return ABSENT
 
     def _convert(self, parameter: Parameter, value: Any) -> Any:
         if parameter.kind is None:
             return value
         try:
-            return parameter.kind.apply(value)
+            return self._apply(parameter, value)
         except Mismatch as mismatch:
             if not self._checked:
                 return value
-            raise _wrong(parameter, mismatch) from None
+            raise wrong(parameter, mismatch) from None
+
+    def _apply(self, parameter: Parameter, value: Any) -> Any:
+        """What `value` becomes for a parameter that has a kind. Raises Mismatch."""
+        kind = parameter.kind
+        return value if kind is None else kind.apply(value)
+
+
+def _is_given(parameter: Parameter) -> bool:
+    """Whether no item's JSON is meant for it."""
+    return parameter.need is not None and parameter.need.only
 
 
 def _takes_item_as_is(parameters: List[Parameter], mapped: FrozenSet[str]) -> bool:
@@ -157,7 +178,8 @@ def _label(parameter: Parameter) -> str:
     return "Parameter '%s'%s" % (parameter.name, " (%s)" % parameter.written if parameter.written else "")
 
 
-def _wrong(parameter: Parameter, mismatch: Mismatch, *, of_items: bool = False) -> Problem:
+def wrong(parameter: Parameter, mismatch: Mismatch, *, of_items: bool = False) -> Problem:
+    """The problem of a value that does not fit; `of_items`: its path begins with the number of an item."""
     path = list(mismatch.path)
     item = None
     place = ""

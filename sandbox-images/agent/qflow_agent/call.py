@@ -2,15 +2,19 @@
 
 import gc
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, List, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, List, Mapping, NamedTuple, Optional, Union
 
 from qflow_agent import codec
 from qflow_agent.body import Body, Facts, Json, parse
 from qflow_agent.callee import FunctionRun
 from qflow_agent.definition import Loaded
 from qflow_agent.failures import problem_of, time_limit
+from qflow_agent.files import Outbox
+from qflow_agent.keeping import Keeper
 from qflow_agent.problem import Problem, TimeLimit
+from qflow_agent.references import Desk
 from qflow_agent.results import ItemWriter
+from qflow_agent.supply import Supply
 from qflow_agent.tracebacks import format_error
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ class Outcome(NamedTuple):
     timing: Dict[str, float]
     """Milliseconds: parse, bind, code, encode."""
     hints: List[str]
+    kept: List[str]
+    """References to the objects that the results left in the session."""
 
 
 def call(
@@ -35,40 +41,65 @@ def call(
     *,
     workflow: str = "",
     execution: str = "",
+    desk: Optional[Desk] = None,
+    secrets: Optional[Mapping[str, str]] = None,
 ) -> Outcome:
     """Call the definition's function, or run its script, for the items of `body`.
 
     With `on_error` "continue", an item that fails becomes an item with an error; what stops the whole run, such
     as the time limit, is raised all the same. Raises Problem with any code of the table but those of `load`.
+
+    With a desk, references among the items become their objects, and objects among the results references; what
+    a failed run left is dropped.
     """
     started = perf_counter()
     collecting = gc.isenabled()
     gc.disable()  # every collection while parsing would walk what was parsed, and find no garbage
     try:
-        parsed = parse(body, whole=loaded.script is not None)
+        parsed = parse(body, whole=loaded.script is not None, desk=desk)
     finally:
         if collecting:
             gc.enable()
     facts = Facts(workflow, execution, node_name)
-    run = _Run(loaded, parsed, body, facts, goes_on=on_error == "continue")
+    keeper = None if desk is None else Keeper(desk, loaded.output, node_name)
+    exchange = None if desk is None else desk.exchange
+    outbox = Outbox(exchange)
+    supply = Supply(facts, outbox, exchange=exchange, binaries=parsed.binaries, secrets=secrets)
+    run = _Run(loaded, parsed, body, facts, keeper, supply=supply, outbox=outbox, goes_on=on_error == "continue")
     run.timing["parse"] = (perf_counter() - started) * 1000
     try:
         return run.outcome()
-    except Problem:
-        raise
-    except BaseException as error:  # of the code, or of the time limit, outside of the calls proper
+    except BaseException as error:
+        if keeper is not None:
+            keeper.forget_all()
+        if isinstance(error, Problem):
+            raise
+        # Of the code, or of the time limit, outside of the calls proper.
         raise run.problem(error) from None
 
 
 class _Run:
-    def __init__(self, loaded: Loaded, body: Body, raw: codec.Buffer, facts: Facts, *, goes_on: bool) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        body: Body,
+        raw: codec.Buffer,
+        facts: Facts,
+        keeper: Optional[Keeper],
+        *,
+        supply: Supply,
+        outbox: Outbox,
+        goes_on: bool,
+    ) -> None:
         self._loaded = loaded
         self._body = body
         self._raw = raw
         self._facts = facts
         self._labels = {loaded.filename: facts.node or "code"}
         self._goes_on = goes_on
-        self._writer = ItemWriter()
+        self._keeper = keeper
+        self._supply = supply
+        self._writer = ItemWriter(keeper, outbox)
         self._errors = 0
         self._originals: Optional[List[Json]] = None
         self._cancelled: Optional[Problem] = None
@@ -87,12 +118,16 @@ class _Run:
         self.timing["code"] += code
         self.timing["encode"] -= code
         hints = self._writer.hints() + callee.hints
-        return Outcome(self._writer.payload(), self._writer.items, self._errors, self.timing, hints)
+        kept: List[str] = []
+        if self._keeper is not None:
+            kept = self._keeper.kept()
+            hints += self._keeper.hints()
+        return Outcome(self._writer.payload(), self._writer.items, self._errors, self.timing, hints, kept)
 
     def _callee(self) -> "Union[FunctionRun, ScriptRun]":
         script = self._loaded.script
         if script is None:
-            return FunctionRun(self._loaded, self._body)
+            return FunctionRun(self._loaded, self._body, self._supply)
         from qflow_agent.script import ScriptRun
 
         return ScriptRun(script, self._loaded.mode, self._body, self._facts)
@@ -170,6 +205,8 @@ class _Run:
 
     def _noted(self, error: BaseException, number: Optional[int]) -> Problem:
         fields = self._body.jsons[number] if number is not None else None
+        if type(fields) is not dict:
+            fields = None  # an object that a reference stood for
         problem = problem_of(error, self._labels, number, fields)
         if type(error).__name__ == "CancelledError":
             self._cancelled = problem

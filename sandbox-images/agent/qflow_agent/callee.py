@@ -1,27 +1,30 @@
 """What one run calls, and with what: the function of a definition, bound to the items that came in."""
 
 import inspect
-from typing import Any, FrozenSet, List, Sequence
+from typing import Any, FrozenSet, List, Optional, Sequence, Type
 
 from qflow_agent.binding import Arguments, Binder
 from qflow_agent.body import Body, Json
 from qflow_agent.definition import Loaded
 from qflow_agent.returns import Returns, returns_of
 from qflow_agent.signatures import Signature, signature_of
+from qflow_agent.supply import Supply
 
 
 class FunctionRun:
     """A function with the items of one run. A script's :class:`~qflow_agent.script.ScriptRun` has the same members."""
 
-    def __init__(self, loaded: Loaded, body: Body) -> None:
+    def __init__(self, loaded: Loaded, body: Body, supply: Optional[Supply] = None) -> None:
         """Raises Problem (argument_unknown)."""
         self._loaded = loaded
         self._jsons, self._args = body.jsons, body.args
         self.function = loaded.function
+        self._live, self._lost = body.live, body.lost
+        self._supply = supply
         binder = self._binder(self._args[0] if self._args else {})
         self.at_once = loaded.mode == "all" or (loaded.mode != "item" and binder.takes_many)
         """Whether one call takes all items."""
-        self.as_is = binder.takes_item_as_is
+        self.as_is = binder.takes_item_as_is and not self._live
         """Whether a call takes its entry, and nothing else."""
         self.looped = inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
         """Whether the calls need an event loop."""
@@ -39,19 +42,29 @@ class FunctionRun:
             )
 
     def for_all(self) -> Arguments:
-        """The arguments of the one call. Raises Problem (argument_missing, argument_type)."""
+        """The arguments of the one call. Raises Problem (argument_missing, argument_type, reference_gone, …)."""
+        if self._lost:
+            raise self._lost[min(self._lost)]
         mapped = self._args[0] if self._args else {}
         # The code may change its list, which must stay what the results are compared with.
         return self._binder(mapped).all(list(self._jsons), mapped)
 
     def for_item(self, number: int, json: Json) -> Arguments:
-        """The arguments of the call for one item. Raises Problem (argument_missing, argument_type)."""
+        """The arguments of the call for one item. Raises Problem (argument_missing, argument_type, reference_gone, …)."""
+        if number in self._lost:
+            raise self._lost[number]
         mapped = self._mapped(number)
+        if self._supply is not None:
+            self._supply.number = number
         return self._binder(mapped).one(json, mapped)
 
     def inputs(self) -> Sequence[Json]:
         """What the results are compared with, to know which item each was made from."""
-        return self._jsons
+        if not self._live:
+            return self._jsons
+        from qflow_agent.resolving import Whole
+
+        return [json["value"] if type(json) is Whole else json for json in self._jsons]
 
     def _mapped(self, number: int) -> Json:
         if len(self._args) > 1:
@@ -60,20 +73,30 @@ class FunctionRun:
             return {}
         mapped = self._args[0]
         if len(self._jsons) > 1 and any(type(value) in (list, dict) for value in mapped.values()):
-            import copy
+            from qflow_agent.copies import own_containers
 
             # One call's changes to a list must not be seen by the next.
-            return copy.deepcopy(mapped)
+            return own_containers(mapped)
         return mapped
 
     def _binder(self, mapped: Json) -> Binder:
         cache = self._loaded.cache
         names: FrozenSet[str] = frozenset(mapped)
-        binder = cache.get(names)
+        key = (names, self._live)
+        binder = cache.get(key)
         if binder is None:
             checked = self._loaded.validation != "off"
-            binder = cache[names] = Binder(self._signature(), names, self._loaded.name, checked=checked)
+            cls = self._binder_class()
+            binder = cache[key] = cls(self._signature(), names, self._loaded.name, checked=checked)
+        binder.supply = self._supply
         return binder
+
+    def _binder_class(self) -> Type[Binder]:
+        if not self._live:
+            return Binder
+        from qflow_agent.live import LiveBinder
+
+        return LiveBinder
 
     def _signature(self) -> Signature:
         cache = self._loaded.cache

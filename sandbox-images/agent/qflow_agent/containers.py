@@ -40,16 +40,6 @@ def container(
     return _many(element, expected, _SETS[cls], lax=lax) if cls in _SETS else None
 
 
-def table(cls: Any, expected: str, *, lax: bool = False) -> Optional[Kind]:
-    """The kind of a DataFrame or an Arrow table, known by name: no package is imported to find out."""
-    package = cls.__module__.partition(".")[0]
-    if cls.__name__ == "DataFrame":
-        return _many(ANY, expected, lambda rows: cls(list(rows)), lax=lax)
-    if package == "pyarrow" and cls.__name__ == "Table":
-        return _many(ANY, expected, cls.from_pylist, lax=lax)
-    return None
-
-
 def _many(element: Kind, expected: str, make: Callable[[Any], Any], *, lax: bool) -> Kind:
     def convert(value: Any) -> Any:
         if type(value) is not list:

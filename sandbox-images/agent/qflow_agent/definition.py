@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from qflow_agent.script import Script
 
 
+MODULE_PREFIX = "qflow_code_"
+"""How the name of every definition's module begins."""
+
+
 class Loaded:
     """A definition whose code has run. `cache` holds what binding and calling derive from it once."""
 
@@ -31,6 +35,7 @@ class Loaded:
     ) -> None:
         self.mode = define.mode
         self.validation = define.validation
+        self.output = define.output
         self.filename = filename
         self.module = module
         self.name = name
@@ -69,7 +74,7 @@ def load(define: wire.Define, node_name: str = "") -> Loaded:
 
 
 def _module_name(filename: str) -> str:
-    return "qflow_code_" + filename[len(PREFIX) : -1]
+    return MODULE_PREFIX + filename[len(PREFIX) : -1]
 
 
 def _compile(define: wire.Define, filename: str, labels: Dict[str, str]) -> Tuple[Any, "Optional[Script]"]:

@@ -12,6 +12,8 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Un
 from qflow_agent import wire
 from qflow_agent.channel import Buffer, Channel
 
+FILES = os.environ.get("QFLOW_FILES", "")
+
 Source = Union[Buffer, str]
 """Bytes, or the path of a file."""
 
@@ -49,7 +51,7 @@ class Exchange:
     def fetch_file(self, file: str) -> str:
         """The path at which an uploaded file can be read until the execution is over. Raises NotToBeHad."""
         with self._lock:
-            return self._ask(wire.Want(file, "file")).path
+            return os.path.join(FILES, self._ask(wire.Want(file, "file")).path)
 
     def give_file(self, source: Source, name: str, mime: str) -> str:
         """Hand a file over, piece by piece. Its id, under which the API has it. Raises OSError for an unreadable path."""
@@ -60,6 +62,11 @@ class Exchange:
     def give_value(self, reference: str, buffers: Iterable[Buffer]) -> None:
         """Hand over the pickled form of what `reference` stands for."""
         self._give(wire.Give(reference, "value"), _cut(buffers))
+
+    def send(self, message: wire.Message, payload: Sequence[Buffer] = ()) -> None:
+        """Answer the runner, whatever threads of the code are about to tell it."""
+        with self._lock:
+            self._send(message, payload)
 
     def progress(self, fraction: float, text: str) -> None:
         """Tell whoever watches the run how far it is, from 0 to 1; negative where that cannot be known."""

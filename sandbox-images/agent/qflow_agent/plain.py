@@ -1,11 +1,11 @@
 """The slow, careful way from any value to JSON's own types, which knows where in the value it is."""
 
-from typing import Any, Dict, List, Set
+from typing import Any, Callable, Dict, List, Set
 
 from qflow_agent.codec import MAX_SAFE_INTEGER
 from qflow_agent.kinds import Step, path_text
 from qflow_agent.problem import Problem
-from qflow_agent.values import OneShot, Refused, simplify
+from qflow_agent.values import IsFile, OneShot, Refused, simplify
 
 MAX_DEPTH = 200
 """Levels of nesting; orjson writes no more than 254, and people read fewer."""
@@ -19,6 +19,7 @@ class Notes:
     def __init__(self) -> None:
         self.integers = 0
         self.not_numbers = 0
+        self.renamed: List[str] = []
 
     def hints(self) -> List[str]:
         hints = []
@@ -29,13 +30,20 @@ class Notes:
             )
         if self.not_numbers:
             hints.append("NaN and infinities, which JSON does not have, became null: %d." % self.not_numbers)
+        if self.renamed:
+            more = " and %d more" % (len(self.renamed) - 5) if len(self.renamed) > 5 else ""
+            hints.append(
+                "Columns with the same name got another: %s%s." % (", ".join(self.renamed[:5]), more)
+            )
         return hints
 
 
 class Plain:
     """Converts one value; `path` says where it stands in what the function returned."""
 
-    def __init__(self, notes: Notes, path: List[Step]) -> None:
+    def __init__(self, notes: Notes, path: List[Step], simpler: Callable[[Any], Any] = simplify) -> None:
+        """`simpler` takes an object one step towards JSON."""
+        self._simplify = simpler
         self._notes = notes
         self._path = path
         self._above: Set[int] = set()
@@ -70,9 +78,13 @@ class Plain:
 
     def _simpler(self, value: Any) -> Any:
         try:
-            return simplify(value)
+            return self._simplify(value)
         except OneShot:
             return list(value)
+        except IsFile as error:
+            if error.text is None:
+                raise unfit(self._path, type(value), str(error)) from None
+            return error.text
         except Refused as error:
             raise unfit(self._path, type(value), str(error)) from None
 

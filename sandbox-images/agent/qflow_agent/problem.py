@@ -16,6 +16,9 @@ CODES: Dict[str, str] = {
     "result_type": "type",  # what the function returned does not fit its annotation, or cannot become items
     "result_missing": "user_code",  # a script came to its end without a result
     "script_variable": "user_code",  # a script uses a variable of n8n's that does not come with a run
+    "reference_gone": "unavailable",  # the object that a reference stands for is not kept any more
+    "reference_unpicklable": "type",  # the object cannot leave the session that holds it, or not be loaded here
+    "file_gone": "unavailable",  # an item's file is not kept any more
     "out_of_memory": "memory",
     "time_limit": "timeout",
 }

@@ -8,23 +8,33 @@ its value is there: what the code does with the same object later is not seen in
 from itertools import repeat
 from operator import is_
 from time import perf_counter
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from qflow_agent import codec
 from qflow_agent.body import Json
+from qflow_agent.files import Outbox, is_file, with_binary
 from qflow_agent.kinds import Step
-from qflow_agent.plain import MAX_DEPTH, Notes, Plain, unfit
+from qflow_agent.plain import MAX_DEPTH, Notes, Plain, refusal, unfit
 from qflow_agent.problem import TimeLimit
-from qflow_agent.values import OneShot, Refused, simplify
+from qflow_agent.tables import opener_of
+from qflow_agent.values import IsFile, OneShot, Refused, simplify
+
+if TYPE_CHECKING:
+    from qflow_agent.keeping import Keeper
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+_FILE_ADVICE = "Return bytes, a Path of a file that is there, a File, a picture or a figure."
 _ITEM_KEYS = frozenset({"json", "binary", "pairedItem", "error"})
 
 
 class ItemWriter:
     """Collects the JSON of items. `code_seconds` is the time that iterators of the code took to give elements."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeper: "Optional[Keeper]" = None, outbox: Optional[Outbox] = None) -> None:
+        """With a keeper, references may stand for what is no simple value. Files go out through `outbox`."""
+        self._outbox = outbox or Outbox()
+        self._keeper = keeper
+        self._simplify = simplify if keeper is None else keeper.simplify
         self._parts: List[bytes] = []
         self._notes = Notes()
         self.code_seconds = 0.0
@@ -46,6 +56,20 @@ class ItemWriter:
         the very same object as one of them is paired with it. Raises Problem (result_type), and what the
         returned objects raise.
         """
+        at = len(self._parts)
+        # A call that gives nothing but files makes no {"value": null} of it.
+        self._write({} if value is None and self._outbox.added else value, number, inputs)
+        if self._outbox.added:
+            self._attach(at, number)
+
+    def _write(self, value: Any, number: Optional[int], inputs: Sequence[Json]) -> None:
+        keeper = self._keeper
+        if keeper is not None:
+            keeper.begin()
+            if keeper.whole:
+                number = _pair(value, inputs) if number is None else number
+                self._parts.append(codec.dumps_item(keeper.reference(value), number, None))
+                return
         cls = type(value)
         simple = cls is dict and "json" not in value
         fields = _fields_of(value) if cls is dict and len(value) == 1 else value
@@ -55,7 +79,9 @@ class ItemWriter:
             try:
                 # What most calls return takes the shortest way.
                 self._parts.append(
-                    codec.dumps_item(fields if cls not in _SCALARS else {"value": value}, number, simplify)
+                    codec.dumps_item(
+                        fields if cls not in _SCALARS else {"value": value}, number, self._simplify
+                    )
                 )
             except codec.NotPlain as error:
                 _stop_at_time_limit(error)
@@ -70,17 +96,23 @@ class ItemWriter:
 
     def write_error(self, json: Json, number: int, document: Json) -> None:
         """In place of a failed item's results: its input, with the problem beside it."""
+        if self._keeper is not None:
+            self._keeper.forget()
+        self._outbox.take()
         self._append({"json": json, "pairedItem": number, "error": document}, [])
 
     def _write_any(self, value: Any, number: Optional[int], inputs: Sequence[Json]) -> None:
         if inputs and isinstance(value, dict) and not dict.__contains__(value, "pairedItem"):
             number = _pair(_fields_of(value), inputs)
-        value = _settled(value, [])
+        value = self._settled(value, [])
         if type(value) is list or type(value) is tuple:
             self._write_rows(value, number, inputs)
         elif hasattr(type(value), "__next__"):
             for index, element in enumerate(self._timed(value)):
+                at = len(self._parts)
                 self._write_element(element, number, index)
+                if self._outbox.added:
+                    self._attach(at, number)
         else:
             self._write_single(value, number, [])
 
@@ -93,7 +125,7 @@ class ItemWriter:
         numbers = _pairs(fields, inputs) if number is None else repeat(number, len(rows))
         if quick:
             try:
-                self._parts += codec.dumps_items(fields, numbers, simplify)
+                self._parts += codec.dumps_items(fields, numbers, self._simplify)
                 return
             except codec.NotPlain as error:
                 _stop_at_time_limit(error)
@@ -103,7 +135,7 @@ class ItemWriter:
             self._write_element(row, None if own else paired, index)
 
     def _write_element(self, element: Any, number: Optional[int], index: int) -> None:
-        element = _settled(element, [index])
+        element = self._settled(element, [index])
         if hasattr(type(element), "__next__"):
             element = list(element)
         self._write_single(element, number, [index])
@@ -114,21 +146,65 @@ class ItemWriter:
             self._append(value if number is None else {**value, "pairedItem": number}, path)
             return
         try:
-            part = codec.dumps_item(value if is_dict else {"value": value}, number, simplify)
+            part = codec.dumps_item(value if is_dict else {"value": value}, number, self._simplify)
         except codec.NotPlain as error:
             _stop_at_time_limit(error)
-            plain = Plain(self._notes, path).convert(value)
-            part = codec.dumps_item(plain if is_dict else {"value": plain}, number, None)
+            fields, binary = self._divided(value if is_dict else {"value": value}, path, single=not is_dict)
+            plain = Plain(self._notes, path, self._simplify)
+            converted = plain.convert(fields) if is_dict or binary else {"value": plain.convert(value)}
+            part = with_binary(codec.dumps_item(converted, number, None), binary)
         self._parts.append(part)
+
+    def _settled(self, value: Any, path: List[Step]) -> Any:
+        """`value` as one of JSON's types, a tuple or an iterator."""
+        for _ in range(MAX_DEPTH):
+            cls = type(value)
+            if cls in _SCALARS or cls is dict or cls is list or cls is tuple:
+                return value
+            if self._keeper is not None:
+                kept = self._keeper.item(value)
+                if kept is not value:
+                    return kept
+            opener = opener_of(cls)
+            if opener is not None:
+                value = opener(value, self._notes)
+                continue
+            try:
+                value = self._simplify(value)
+            except (OneShot, IsFile):
+                return value
+            except Refused as error:
+                raise unfit(path, cls, str(error)) from None
+        raise unfit(path, type(value), "Its own conversion never comes to an end.")
 
     def _append(self, item: Dict[str, Any], path: List[Step]) -> None:
         """An item that has its form already."""
         try:
-            part = codec.dumps_fast(item, simplify)
+            part = codec.dumps_fast(item, self._simplify)
         except codec.NotPlain as error:
             _stop_at_time_limit(error)
-            part = codec.dumps(Plain(self._notes, path).convert(item))
+            item = self._handed(self._outbox.item, item, path)
+            part = codec.dumps(Plain(self._notes, path, self._simplify).convert(item))
         self._parts.append(part)
+
+    def _divided(self, fields: Json, path: List[Step], *, single: bool) -> Tuple[Json, Json]:
+        """The fields and the files of an item; `single`: it is nothing but its value."""
+        if single:
+            value = fields["value"]
+            return ({}, self._handed(self._outbox.single, value, path)) if is_file(value) else (fields, {})
+        return self._handed(self._outbox.split, fields, path)
+
+    def _handed(self, hand: Callable[[Any], Any], value: Any, path: List[Step]) -> Any:
+        try:
+            return hand(value)
+        except (ValueError, OSError) as error:
+            raise refusal(path, type(value), "cannot become a file (%s)" % error, _FILE_ADVICE) from None
+
+    def _attach(self, at: int, number: Optional[int] = None) -> None:
+        """Give the files that the code added to the item at `at`, or to one of their own where there is none."""
+        if at >= len(self._parts):
+            self._parts.append(codec.dumps_item({}, number, None))
+        self._parts[at] = with_binary(self._parts[at], self._outbox.take())
 
     def _timed(self, iterator: Iterator[Any]) -> Iterator[Any]:
         """The elements; the time they take is the code's."""
@@ -153,21 +229,6 @@ def _fields_of(row: Any) -> Any:
 
 def _is_bare(row: Any, fields: Any) -> bool:
     return row is fields or len(row) == 1
-
-
-def _settled(value: Any, path: List[Step]) -> Any:
-    """`value` as one of JSON's types, a tuple or an iterator."""
-    for _ in range(MAX_DEPTH):
-        cls = type(value)
-        if cls in _SCALARS or cls is dict or cls is list or cls is tuple:
-            return value
-        try:
-            value = simplify(value)
-        except OneShot:
-            return value
-        except Refused as error:
-            raise unfit(path, cls, str(error)) from None
-    raise unfit(path, type(value), "Its own conversion never comes to an end.")
 
 
 def _stop_at_time_limit(error: BaseException) -> None:

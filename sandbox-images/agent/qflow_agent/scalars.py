@@ -106,7 +106,8 @@ def _bytes(value: Any) -> bytes:
     return base64.b64decode(_text(value), validate=True)
 
 
-def _datetime(value: Any) -> datetime.datetime:
+def iso_moment(value: Any) -> datetime.datetime:
+    """Of a text in ISO form. Raises ValueError and TypeError."""
     text = _text(value)
     # JavaScript ends its dates with Z, which Python reads from 3.11 on.
     return datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
@@ -115,7 +116,7 @@ def _datetime(value: Any) -> datetime.datetime:
 def _lax_datetime(value: Any) -> datetime.datetime:
     """Also seconds or, as JavaScript counts, milliseconds since 1970."""
     if type(value) not in (int, float):
-        return _datetime(value)
+        return iso_moment(value)
     seconds = value / 1000 if abs(value) > 20_000_000_000 else value
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
@@ -123,7 +124,7 @@ def _lax_datetime(value: Any) -> datetime.datetime:
 def _date(value: Any) -> datetime.date:
     if len(_text(value)) <= 10:
         return datetime.date.fromisoformat(value)
-    moment = _datetime(value)
+    moment = iso_moment(value)
     # A datetime is a date: what has a time of day keeps it.
     return moment if moment.time() != datetime.time() else moment.date()
 
@@ -144,7 +145,7 @@ def _lax_timedelta(value: Any) -> datetime.timedelta:
 
 
 _TIMES: Dict[type, Callable[[Any], Any]] = {
-    datetime.datetime: _datetime,
+    datetime.datetime: iso_moment,
     datetime.date: _date,
     datetime.time: _time,
     datetime.timedelta: _timedelta,

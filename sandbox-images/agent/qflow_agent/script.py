@@ -81,6 +81,7 @@ class ScriptRun:
         self.looped = script.reading.waits
         self.passing: FrozenSet[type] = frozenset()
         self._bare = script.dialect == COMMUNITY and not script.reading.wrapped
+        self._lost = body.lost
         self._items = body.jsons if self._bare else [_given(item) for item in body.items]
         # A script that names nothing but its own item has it wrapped for its call alone.
         self._wraps = script.dialect == PYODIDE
@@ -116,9 +117,13 @@ class ScriptRun:
         return value
 
     def _all(self) -> Any:
+        if self._lost:
+            raise self._lost[min(self._lost)]
         return self._script.call(Source(self._item(0), 0, self._everything, self._facts))
 
     def _one(self, number: int) -> Any:
+        if number in self._lost:
+            raise self._lost[number]
         return self._script.call(Source(self._item(number), number, self._everything, self._facts))
 
     def _item(self, number: int) -> Any:

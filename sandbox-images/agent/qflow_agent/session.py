@@ -12,9 +12,12 @@ from qflow_agent import __version__, wire
 from qflow_agent.call import Outcome, call
 from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
+from qflow_agent.exchange import Exchange, NotToBeHad
 from qflow_agent.failures import time_limit
 from qflow_agent.output import Output
+from qflow_agent.pickling import Unpicklable
 from qflow_agent.problem import Problem, TimeLimit
+from qflow_agent.references import Desk, Objects
 
 WARM = wire.Define("warm", "def warm(item: dict) -> dict:\n    return item\n", "", "auto", "auto", "strict")
 
@@ -24,7 +27,7 @@ def serve(path: str, token: str, home: str, *, spare: bool) -> None:
     os.environ.update(HOME=home, TMPDIR=home)
     os.chdir(home)
     channel = Channel(path)
-    session = _Session(channel, Output(home))
+    session = _Session(Exchange(channel), Output(home))
     signal.signal(signal.SIGALRM, _raise_time_limit)
     gc.enable()
     if spare:
@@ -39,6 +42,8 @@ def serve(path: str, token: str, home: str, *, spare: bool) -> None:
             session.define(message)
         elif isinstance(message, wire.Run):
             session.run(message, payload)
+        elif isinstance(message, wire.Spill):
+            session.spill(message)
 
 
 def warm() -> None:
@@ -50,8 +55,9 @@ def warm() -> None:
 
 
 class _Session:
-    def __init__(self, channel: Channel, output: Output) -> None:
-        self._channel = channel
+    def __init__(self, exchange: Exchange, output: Output) -> None:
+        self._exchange = exchange
+        self._objects = Objects()
         self._output = output
         self._defined: Dict[str, wire.Define] = {}
         self._loaded: Dict[str, Loaded] = {}
@@ -64,16 +70,34 @@ class _Session:
             outcome = self._call(message, payload)
         except Problem as problem:
             logs, hints = self._output.take()
-            self._channel.send(wire.Failed(message.run, problem.document(), {}, logs, hints))
+            self._exchange.send(wire.Failed(message.run, problem.document(), {}, logs, hints))
             return
         logs, hints = self._output.take()
         done = wire.Done(
-            message.run, outcome.items, outcome.errors, outcome.timing, logs, outcome.hints + hints
+            message.run,
+            outcome.items,
+            outcome.errors,
+            outcome.timing,
+            logs,
+            outcome.hints + hints,
+            outcome.kept,
         )
-        self._channel.send(done, [outcome.payload])
+        self._exchange.send(done, [outcome.payload])
+
+    def spill(self, message: wire.Spill) -> None:
+        refused: Dict[str, str] = {}
+        for reference in message.ids:
+            try:
+                packed = self._objects.export(reference)
+            except (NotToBeHad, Unpicklable) as error:
+                refused[reference] = str(error)
+            else:
+                self._exchange.give_value(reference, packed)
+        self._exchange.send(wire.Spilled(refused))
 
     def _call(self, message: wire.Run, payload: bytearray) -> Outcome:
         own = os.getpid()
+        self._exchange.run = message.run
         signal.setitimer(signal.ITIMER_REAL, message.time_limit_s)
         try:
             began = time.perf_counter()
@@ -89,6 +113,7 @@ class _Session:
                 message.on_error,
                 workflow=message.workflow,
                 execution=message.execution,
+                desk=Desk(self._objects, self._exchange, message.keep),
             )
             outcome.timing["load"] = load_ms
             return outcome

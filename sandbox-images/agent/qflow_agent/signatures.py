@@ -6,6 +6,7 @@ from typing import Any, Callable, List, NamedTuple, Optional
 
 from qflow_agent.annotations import UNKNOWN, Scope, many_by_name, resolve, written
 from qflow_agent.kinds import ANY, Kind
+from qflow_agent.needs import BY_NAME, Need, need_of
 from qflow_agent.typing_kinds import KindMaker
 
 _EMPTY = inspect.Parameter.empty
@@ -22,6 +23,10 @@ class Parameter(NamedTuple):
     required: bool
     default: Any
     keyword_only: bool
+    annotation: Any = UNKNOWN
+    """As it stands in the code."""
+    need: Optional[Need] = None
+    """What it wants beside an item's JSON."""
 
 
 class Signature(NamedTuple):
@@ -80,4 +85,6 @@ def _parameter(parameter: inspect.Parameter, scope: Scope, maker: KindMaker) -> 
         required=parameter.default is _EMPTY,
         default=None if parameter.default is _EMPTY else parameter.default,
         keyword_only=parameter.kind is parameter.KEYWORD_ONLY,
+        annotation=UNKNOWN if annotation is _EMPTY else annotation,
+        need=BY_NAME if annotation is _EMPTY else need_of(annotation, scope),
     )

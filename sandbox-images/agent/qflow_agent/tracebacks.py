@@ -20,7 +20,8 @@ TEXT_LIMIT = 20_000
 FRAME_LIMIT = 24
 CHAIN_LIMIT = 8
 
-_AGENT = os.path.dirname((lambda: None).__code__.co_filename) + os.sep
+_HERE = os.path.dirname((lambda: None).__code__.co_filename)
+_AGENT = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "qflow") + os.sep)
 _CAUSE = "The above exception was the direct cause of the following exception:"
 _CONTEXT = "During handling of the above exception, another exception occurred:"
 

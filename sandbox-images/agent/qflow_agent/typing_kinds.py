@@ -4,8 +4,10 @@ import typing
 from typing import Any, Dict, List, Tuple
 
 from qflow_agent.annotations import UNKNOWN, Scope, resolve, written
+from qflow_agent.arrays import array, single
 from qflow_agent.constraints import limited, limits
-from qflow_agent.containers import container, table
+from qflow_agent.containers import container
+from qflow_agent.frames import table
 from qflow_agent.kinds import ANY, Kind, Mismatch, opaque, union
 from qflow_agent.records import record
 from qflow_agent.scalars import scalar
@@ -50,13 +52,14 @@ class KindMaker:
         found = container(
             cls, meaningful(arguments), expected, lambda inner: self.make(inner, scope), lax=self._lax
         )
-        return found or self._class(cls, expected)
+        return found or array(cls, arguments, expected, lax=self._lax) or self._class(cls, expected)
 
     def _class(self, cls: type, expected: str) -> Kind:
         key = (cls, expected)
         if key not in self._classes:
             self._classes[key] = (
-                scalar(cls, expected, self._lax)
+                single(cls, expected)
+                or scalar(cls, expected, self._lax)
                 or record(cls, expected, self.make)
                 or table(cls, expected, lax=self._lax)
                 or _subclass_of_dict(cls, expected)

@@ -17,6 +17,14 @@ class Refused(Exception):
     """The object has no JSON form; the message says what to return instead."""
 
 
+class IsFile(Exception):
+    """The object is a file, which an item holds beside its fields. `text` stands for it where it is none of them."""
+
+    def __init__(self, text: Optional[str] = None) -> None:
+        super().__init__(_FILE_ADVICE)
+        self.text = text
+
+
 class OneShot(Exception):
     """An iterator: reading it uses it up, so it is read only where nothing can fail before its values are used."""
 
@@ -30,8 +38,13 @@ def simplify(value: Any) -> Any:
     return handler(value)
 
 
+def is_data(cls: type) -> bool:
+    """Whether its objects are tables, arrays or their scalars, and nothing simpler."""
+    return all(test(cls) is None for test in (_basic, _fields, _named)) and _data(cls) is not None
+
+
 def _find(cls: type) -> Callable[[Any], Any]:
-    for test in (_basic, _fields, _named, _data, _collection):
+    for test in (_file, _basic, _fields, _named, _data, _collection):
         handler = test(cls)
         if handler is not None:
             return handler
@@ -53,7 +66,23 @@ _EXACTLY: Dict[type, Callable[[Any], Any]] = {
 }
 """The plain value of a subclass of JSON's own types, whatever methods it overrides."""
 
+_FILE_ADVICE = (
+    "A file is an item of its own, or a field of one: return it there. Bytes that are text: value.decode()."
+)
 _ADVICE = "Return its data instead: dicts, lists, text, numbers, dates, or a dataclass."
+
+
+def _file(cls: type) -> Optional[Callable[[Any], Any]]:
+    from qflow_agent.files import maker_of
+
+    if maker_of(cls) is None:
+        return None
+    is_path = any(base.__module__.partition(".")[0] == "pathlib" for base in cls.__mro__)
+
+    def handler(value: Any) -> Any:
+        raise IsFile(os.fspath(value) if is_path else None)
+
+    return handler
 
 
 def _basic(cls: Any) -> Optional[Callable[[Any], Any]]:
@@ -68,10 +97,8 @@ def _basic(cls: Any) -> Optional[Callable[[Any], Any]]:
         return lambda value: value.isoformat() if value == value else None  # noqa: PLR0124
     if issubclass(cls, datetime.timedelta):
         return lambda value: value.total_seconds()
-    if issubclass(cls, (bytes, bytearray, memoryview)):
-        return _refuse(
-            "Decode it to text, for example with value.decode() or base64.b64encode(value).decode()."
-        )
+    if cls.__name__ == "Secret" and cls.__module__ == "qflow":
+        return _refuse("A secret is not written into items. Return what you made with it.")
     if issubclass(cls, complex):
         return _refuse("Return its real and imaginary parts as two numbers.")
     if issubclass(cls, (abc.Coroutine, abc.Awaitable)):
@@ -104,7 +131,7 @@ def _attributes(names: Any) -> Callable[[Any], Any]:
 def _named(cls: type) -> Optional[Callable[[Any], Any]]:
     """Classes of the standard library and of pandas that would cost an import to name."""
     for base in cls.__mro__:
-        handler = _BY_NAME.get("%s.%s" % (base.__module__, base.__name__))
+        handler = _BY_NAME.get("%s.%s" % (base.__module__.partition(".")[0], base.__name__))
         if handler is not None:
             return handler
     return os.fspath if hasattr(cls, "__fspath__") else None
@@ -125,14 +152,21 @@ _BY_NAME: Dict[str, Callable[[Any], Any]] = {
     "ipaddress._BaseAddress": str,
     "ipaddress._BaseNetwork": str,
     "types.SimpleNamespace": lambda value: dict(vars(value)),
-    "pandas._libs.missing.NAType": lambda _value: None,
+    "pandas.NAType": lambda _value: None,
     "pandas.Interval": str,
-    "pandas._libs.tslibs.period.Period": str,
+    "pandas.Period": str,
 }
 
 
 def _data(cls: Any) -> Optional[Callable[[Any], Any]]:
-    """Tables, arrays and scalars of numpy, pandas, polars and Arrow, by what they offer."""
+    """Tables, arrays and scalars: of the known packages by their rules, of others by what they offer."""
+    from qflow_agent import tables
+    from qflow_agent.plain import Notes
+
+    opener = tables.opener_of(cls)
+    if opener is not None:
+        # What is changed here is not counted: hints are of what is returned itself.
+        return lambda value: opener(value, Notes())
     if cls.__module__.partition(".")[0] == "numpy" and hasattr(cls, "tolist"):
         return _numpy
     if cls.__name__ == "DataFrame" and hasattr(cls, "to_dict") and not hasattr(cls, "to_dicts"):

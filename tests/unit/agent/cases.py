@@ -189,7 +189,7 @@ RESULTS = [
     returns("datetime.timedelta(minutes=2)", 120.0, setup="import datetime"),
     returns("Decimal('1.10')", "1.10", setup="from decimal import Decimal"),
     returns("UUID(int=1)", "00000000-0000-0000-0000-000000000001", setup="from uuid import UUID"),
-    returns("Path('a')", "a", setup="from pathlib import Path"),
+    returns("PurePath('a')", "a", setup="from pathlib import PurePath"),
     returns("float('nan')", None),
     returns("{'x': float('inf')}", {"x": None}),
     returns("2**53 - 1", 2**53 - 1),
@@ -198,7 +198,7 @@ RESULTS = [
     returns("{'text': '\\ud800'}", {"text": "\ufffd"}, name="half a surrogate pair"),
     returns("{'nested': {'deep': [Point(1)]}}", {"nested": {"deep": [{"x": 1, "y": 0}]}}, setup=POINT),
     Case(
-        "b''", "def f(): return b'abc'", problem={"code": "result_type", "category": "type", "hint": "decode"}
+        "nested bytes", "def f(): return {'a': {'b': b'abc'}}", problem={"code": "result_type", "category": "type", "hint": "decode"}
     ),
     Case(
         "a class of its own",

@@ -1,0 +1,163 @@
+"""`qflow layers`: the installed packages of this machine."""
+
+import asyncio
+import datetime
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from qflow_runner.cli.server import read_settings
+from qflow_runner.layers import BuildProgress, Layers, LockChange, compile_here
+
+app = typer.Typer(help="The installed packages.", no_args_is_help=True)
+
+T = TypeVar("T")
+
+Requirements = Annotated[
+    list[str] | None,
+    typer.Argument(help="Requirement lines, as in: 'pandas>=2' requests", show_default=False),
+]
+File = Annotated[
+    Path | None,
+    typer.Option("--requirements", "-r", help="A file of them, or a pyproject; - for standard input"),
+]
+Python = Annotated[str, typer.Option(help="The Python version that will import them")]
+
+
+@app.command("list")
+def layers_list() -> None:
+    """What is installed, the longest unused first."""
+
+    async def work(layers: Layers) -> None:
+        table = Table("Layer", "Python", "MB", "Last used", "Packages", "Notes")
+        for info in layers.list():
+            used = datetime.datetime.fromtimestamp(info.used, tz=datetime.UTC).astimezone()
+            names = ", ".join(f"{package.name} {package.version}" for package in info.packages)
+            table.add_row(
+                info.id,
+                info.python,
+                f"{info.bytes / 2**20:.1f}",
+                f"{used:%Y-%m-%d %H:%M}",
+                names,
+                " ".join(info.warnings),
+            )
+        Console().print(table)
+
+    _with_layers(work)
+
+
+@app.command("build")
+def layers_build(requirements: Requirements = None, file: File = None, python: Python = "") -> None:
+    """Install packages ahead of their first use. Quick when they are there."""
+    given = _given(requirements, file)
+
+    async def work(layers: Layers) -> None:
+        lock = await layers.lock(given, python or read_settings({}).python)
+        for warning in lock.warnings:
+            print(warning, file=sys.stderr)
+        watching = asyncio.create_task(_watch(layers, lock.id))
+        try:
+            layer = await layers.layer(lock)
+        finally:
+            watching.cancel()
+        print(f"{layer.id}  Python {layer.python}  {layer.bytes / 2**20:.1f} MB  {layer.path}")
+
+    _with_layers(work)
+
+
+@app.command("remove")
+def layers_remove(layer: Annotated[list[str], typer.Argument(help="Ids, or their beginnings")]) -> None:
+    """Remove layers that nobody uses. They are built again when a node wants them."""
+
+    async def work(layers: Layers) -> None:
+        known = [info.id for info in layers.list()]
+        for given in layer:
+            found = [each for each in known if each.startswith(given)]
+            await layers.remove(found[0] if len(found) == 1 else given)
+            print(found[0])
+
+    _with_layers(work)
+
+
+@app.command("upgrade")
+def layers_upgrade(
+    requirements: Requirements = None,
+    file: File = None,
+    python: Python = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Use the new versions; without it they are only shown")
+    ] = False,
+    back: Annotated[
+        bool, typer.Option("--back", help="Go back to the versions before the last upgrade")
+    ] = False,
+) -> None:
+    """Show what newer versions would change, or change it."""
+    given = _given(requirements, file)
+
+    async def work(layers: Layers) -> None:
+        version = python or read_settings({}).python
+        if back:
+            lock = await layers.rollback(given, version)
+            print(lock.text, end="")
+            return
+        change = await layers.upgrade(given, version)
+        _show(change)
+        if yes:
+            await layers.layer(change.new)
+            await layers.accept(change)
+
+    _with_layers(work)
+
+
+def _show(change: LockChange) -> None:
+    if change.same:
+        print("Nothing changes.")
+    for name, before, after in change.changed:
+        print(f"  {name} {before} -> {after}")
+    for name, version in change.added:
+        print(f"+ {name} {version}")
+    for name, version in change.removed:
+        print(f"- {name} {version}")
+
+
+async def _watch(layers: Layers, lock: str) -> None:
+    # The build begins in the task that started this one.
+    await asyncio.sleep(0)
+    async for each in layers.events(lock):
+        print(_sentence(each), file=sys.stderr)
+
+
+def _sentence(progress: BuildProgress) -> str:
+    sizes = f" {progress.bytes_done >> 20} of {progress.bytes_total >> 20} MB" if progress.bytes_total else ""
+    return f"{progress.phase} {progress.package}{sizes}".replace("  ", " ")
+
+
+def _given(requirements: Sequence[str] | None, file: Path | None) -> list[str]:
+    if file is None:
+        if not requirements:
+            print("Name packages, or a file of them with --requirements.", file=sys.stderr)
+            raise SystemExit(2)
+        return list(requirements)
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"{file} cannot be read: {error}.", file=sys.stderr)
+        raise SystemExit(2) from None
+    return [*(requirements or []), text]
+
+
+def _with_layers(work: Callable[[Layers], Awaitable[T]]) -> T:
+    async def run() -> T:
+        layers = Layers(read_settings({}), compile_here)
+        await layers.open()
+        try:
+            return await work(layers)
+        finally:
+            await layers.close()
+
+    return asyncio.run(run())

@@ -1,0 +1,116 @@
+"""Installing the wheels of a lock into a directory: uv does it, watched for its size and heard for its progress."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from qflow_runner.errors import DependencyError, LayerTooLarge
+from qflow_runner.layers import contents, tree
+from qflow_runner.layers.explain import explain
+from qflow_runner.layers.model import BuildProgress, Lock
+from qflow_runner.layers.uv import Ran, Uv
+
+log = structlog.get_logger()
+
+WATCH_S = 0.2
+CLEAN_DEADLINE_S = 30.0
+
+_DOWNLOADED = re.compile(r"^\s*Downloaded (\S+)")
+_PREPARED = re.compile(r"^\s*Prepared \d+ package")
+
+
+class Installer:
+    def __init__(self, uv: Uv, max_mb: int, *, offline: bool) -> None:
+        self._uv = uv
+        self._max_mb = max_mb
+        self._offline = offline
+
+    async def install(
+        self,
+        place: Path,
+        lock: Lock,
+        progress: BuildProgress,
+        tell: Callable[[BuildProgress], None],
+        *,
+        anew: bool = False,
+    ) -> None:
+        """Fill `place`/layer. `anew` trusts nothing that was downloaded before. Raises DependencyError."""
+        (place / "lock.txt").write_text(lock.text, encoding="utf-8")
+        # Where uv looks for a project's settings, it finds none.
+        (place / "uv.toml").touch()
+        directory = place / "layer"
+        arguments = [
+            *("pip", "install", "--requirements", "lock.txt", "--target", str(directory)),
+            # Own copies: a file that is changed in a layer, or in uv's cache, is changed nowhere else.
+            *("--link-mode", "copy", "--require-hashes", "--no-deps"),
+            *self._uv.target(lock.python),
+        ]
+        running = asyncio.create_task(
+            self._uv.run(arguments, place, _hearing(lock, progress, tell), no_cache=anew)
+        )
+        try:
+            ran = await self._watched(running, directory)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        if ran.status:
+            names = {package.name: f"{package.name}=={package.version}" for package in lock.packages}
+            raise explain(ran, names, lock.python, self._uv.platform, offline=self._offline)
+        await asyncio.to_thread(contents.neutral_scripts, directory, sys.executable)
+
+    async def forget(self, names: list[str], place: Path) -> None:
+        """Have uv drop what it keeps of these packages. Not waited for long: other builds may hold its cache."""
+        try:
+            await self._uv.run(["cache", "clean", *names], place, deadline_s=CLEAN_DEADLINE_S)
+        except DependencyError as error:
+            log.warning("layer.cache_not_cleaned", packages=names, reason=error.detail)
+
+    def too_large(self, found: str) -> LayerTooLarge:
+        return LayerTooLarge(
+            f"The packages are too large: {found}, and at most {self._max_mb} MB are allowed."
+        )
+
+    async def _watched(self, running: asyncio.Task[Ran], directory: Path) -> Ran:
+        while True:
+            done, _ = await asyncio.wait({running}, timeout=WATCH_S)
+            size = await asyncio.to_thread(self._size, directory)
+            if size > self._max_mb << 20:
+                raise self.too_large("more than that when installed")
+            if done:
+                return running.result()
+
+    def _size(self, directory: Path) -> int:
+        """Bytes that are installed, or of the largest wheel that uv is just unpacking in its cache."""
+        unpacking = [tree.size_of(place) for place in self._uv.cache.glob(".tmp*")]
+        return max(tree.size_of(directory), *unpacking, 0)
+
+
+def _hearing(
+    lock: Lock, progress: BuildProgress, tell: Callable[[BuildProgress], None]
+) -> Callable[[str], None]:
+    sizes = {package.name: package.size for package in lock.packages}
+    now = progress
+    seen: set[str] = set()
+
+    def heard(line: str) -> None:
+        nonlocal now
+        downloaded = _DOWNLOADED.match(line)
+        if downloaded and downloaded[1] not in seen:
+            name = downloaded[1]
+            seen.add(name)
+            done = now.bytes_done + sizes.get(name, 0)
+            now = replace(now, package=name, bytes_done=done, packages_done=len(seen))
+        elif _PREPARED.match(line):
+            now = replace(
+                now, phase="install", package="", bytes_done=now.bytes_total, packages_done=now.packages_total
+            )
+        else:
+            return
+        tell(now)
+
+    return heard

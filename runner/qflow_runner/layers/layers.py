@@ -1,0 +1,215 @@
+"""The façade of this room: requirements in, layers out."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from qflow_runner.errors import QflowError, Unavailable
+from qflow_runner.layers.build import Builder, layer_id
+from qflow_runner.layers.flights import Flights
+from qflow_runner.layers.lines import Asked, read_lines
+from qflow_runner.layers.locks import LockBook, change_between
+from qflow_runner.layers.model import BuildProgress, Compile, Layer, LayerInfo, Lock, LockChange, Record
+from qflow_runner.layers.progress import ProgressBoard
+from qflow_runner.layers.resolve import Resolver
+from qflow_runner.layers.store import LayerStore
+from qflow_runner.layers.uv import Uv, without_credentials
+from qflow_runner.settings import Settings
+
+log = structlog.get_logger()
+
+RECHECK_S = 60.0
+READ_KEPT = 10_000
+
+
+class Layers:
+    """One for each runner. All its methods are for the event loop; what touches the disk for long runs in threads."""
+
+    def __init__(self, settings: Settings, compile: Compile) -> None:  # noqa: A002 - the word for it
+        self._settings = settings
+        self._board = ProgressBoard()
+        self._uv = Uv(settings)
+        self._builder = Builder(settings, self._uv, compile, self._board)
+        self._store = LayerStore(settings.layers_dir)
+        self._locking: Flights[Lock] = Flights()
+        self._building: Flights[Record] = Flights()
+        self._checked: dict[str, float] = {}
+        self._read: dict[tuple[str, ...], Asked] = {}
+        self._background: set[asyncio.Task[object]] = set()
+        self._resolver: Resolver
+        self._book: LockBook
+
+    async def open(self) -> None:
+        """Read the layers and the constraints there are, and remove what a killed build left."""
+        await asyncio.to_thread(self._open)
+
+    async def close(self) -> None:
+        """Stop builds; finished layers stay."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._locking.close()
+        await self._building.close()
+        self._store.close()
+
+    def key(self, requirements: Sequence[str], python: str) -> str:
+        """What `progress` and `events` know a resolution by, before there is a lock. Raises RequirementInvalid."""
+        return self._book.key(self._asked(requirements), python)
+
+    async def lock(self, requirements: Sequence[str], python: str) -> Lock:
+        """The same versions each time, chosen at the first. Raises DependencyError."""
+        asked = self._asked(requirements)
+        key = self._book.key(asked, python)
+        return self._book.current(key) or await self._locking.run(
+            key, lambda: self._resolve(key, asked, python)
+        )
+
+    async def upgrade(self, requirements: Sequence[str], python: str) -> LockChange:
+        """What the newest versions would change. Nothing is changed before `accept`."""
+        asked = self._asked(requirements)
+        key = self._book.key(asked, python)
+        new = await self._resolver.resolve(asked, python, refresh=True)
+        return change_between(key, self._book.current(key), new)
+
+    async def accept(self, change: LockChange) -> Lock:
+        """From now on `lock` answers the new one. Raises LockMoved when another was accepted in between."""
+        return await asyncio.to_thread(self._book.accept, change)
+
+    async def rollback(self, requirements: Sequence[str], python: str) -> Lock:
+        """Back to the lock before the last upgrade. Raises LockMoved when there is none."""
+        return await asyncio.to_thread(self._book.rollback, self.key(requirements, python))
+
+    async def layer(self, lock: Lock) -> Layer:
+        """The directory for a lock, built when it is missing or was changed. Raises DependencyError."""
+        layer = layer_id(lock, self._uv.platform)
+        record = self._store.record(layer)
+        last = self._checked.get(layer)
+        if record is not None and last is not None and self._store.present(layer):
+            if time.monotonic() - last > RECHECK_S:
+                # By sizes and times, beside the run: thousands of files take longer than a run may wait.
+                self._later(self._check(record, whole=False))
+            return self._store.layer(record)
+        record = await self._building.run(layer, lambda: self._provide(layer, lock))
+        return self._store.layer(record)
+
+    def hold(self, layer_id: str) -> AbstractContextManager[None]:
+        """While it is held, a layer is not removed. Raises LayerUnknown on entry."""
+        return self._store.hold(layer_id)
+
+    def known(self, layer_id: str) -> Layer | None:
+        """A layer that is there; from memory."""
+        record = self._store.record(layer_id)
+        return self._store.layer(record) if record else None
+
+    async def remove(self, layer_id: str) -> None:
+        """Raises LayerInUse, LayerUnknown."""
+        await asyncio.to_thread(self._store.remove, layer_id)
+        self._checked.pop(layer_id, None)
+
+    async def evict(self) -> list[str]:
+        """Remove what is unused for too long or too much, never what is held; ids of what went."""
+        limits = (self._settings.layers_max_mb << 20, self._settings.layers_max_age_days * 86_400)
+        gone = await asyncio.to_thread(self._store.evict, *limits)
+        for layer in gone:
+            self._checked.pop(layer, None)
+        return gone
+
+    def progress(self, lock_id: str) -> BuildProgress | None:
+        """The newest of a lock's build, or of the resolution with that `key`."""
+        return self._board.get(lock_id)
+
+    def events(self, lock_id: str) -> AsyncIterator[BuildProgress]:
+        """Progress until it is done or failed. Ends at once when nothing was ever begun."""
+        return self._board.events(lock_id)
+
+    def _open(self) -> None:
+        settings = self._settings
+        constraints = ""
+        if settings.constraints is not None:
+            try:
+                constraints = settings.constraints.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise Unavailable(
+                    f"QFLOW_CONSTRAINTS={settings.constraints} cannot be read: {error}.",
+                    hint="Name a file of requirement lines that the runner's user may read.",
+                ) from error
+        self._resolver = Resolver(self._uv, constraints, offline=settings.wheels_dir is not None)
+        self._book = LockBook(
+            settings.data_dir / "locks",
+            [
+                hashlib.sha256(constraints.encode()).hexdigest(),
+                self._uv.platform,
+                # Versions do not change when only a password does.
+                *(without_credentials(url) for url in (settings.index_url, settings.extra_index_urls)),
+                str(settings.wheels_dir or ""),
+            ],
+        )
+        self._uv.cache.mkdir(parents=True, exist_ok=True)
+        self._store.open()
+
+    def _asked(self, requirements: Sequence[str]) -> Asked:
+        given = tuple(requirements)
+        asked = self._read.get(given)
+        if asked is None:
+            asked = read_lines(given, urls=self._settings.package_urls)
+            if len(self._read) >= READ_KEPT:
+                self._read.clear()
+            self._read[given] = asked
+        return asked
+
+    async def _resolve(self, key: str, asked: Asked, python: str) -> Lock:
+        start = BuildProgress(key, "resolve")
+        self._board.tell(start)
+        began = time.perf_counter()
+        try:
+            lock = await self._resolver.resolve(asked, python)
+            await asyncio.to_thread(self._book.store, key, lock)
+        except BaseException as error:
+            said = error.detail if isinstance(error, QflowError) else "It was stopped."
+            self._board.tell(replace(start, phase="failed", detail=said))
+            raise
+        self._board.tell(replace(start, phase="done", detail=lock.id))
+        ms = round((time.perf_counter() - began) * 1000)
+        log.info("lock.resolved", lock=lock.id, python=python, packages=len(lock.packages), ms=ms)
+        return lock
+
+    async def _provide(self, layer: str, lock: Lock) -> Record:
+        """The one that is there, if each of its files is what was built; else a new one."""
+        record = await asyncio.to_thread(self._store.load, layer)
+        if record is None or not await self._check(record, whole=True):
+            await self._builder.build(lock)
+            record = await asyncio.to_thread(self._store.load, layer)
+            if record is None:
+                raise Unavailable("The layer was removed while it was being built.", hint="Try again.")
+            self._checked[layer] = time.monotonic()
+            self._later(self.evict())
+        await asyncio.to_thread(self._store.touch, layer)
+        return record
+
+    async def _check(self, record: Record, *, whole: bool) -> bool:
+        if not whole:
+            self._checked[record.id] = time.monotonic()
+        sound = await asyncio.to_thread(self._store.check, record, whole=whole)
+        if sound:
+            self._checked[record.id] = time.monotonic()
+            await asyncio.to_thread(self._store.touch, record.id)
+        else:
+            # The next one who asks for it has it built anew.
+            self._store.forget(record.id)
+            self._checked.pop(record.id, None)
+        return sound
+
+    def _later(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def list(self) -> list[LayerInfo]:
+        """The longest unused first."""
+        return self._store.list()

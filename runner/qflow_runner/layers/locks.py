@@ -1,0 +1,122 @@
+"""The locks on disk: one file for each set of requirements, with the lock in use and those before it."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from qflow_runner.errors import LockMoved
+from qflow_runner.layers.lines import Asked
+from qflow_runner.layers.model import Lock, LockChange
+
+log = structlog.get_logger()
+
+EARLIER_KEPT = 5
+
+
+@dataclass(frozen=True)
+class _Kept:
+    current: Lock
+    earlier: tuple[Lock, ...] = field(default=())
+
+
+_FORM = TypeAdapter(_Kept)
+
+
+class LockBook:
+    """`policy` is what else a resolution depends on: constraints, index, platform; never a credential."""
+
+    def __init__(self, directory: Path, policy: Sequence[str]) -> None:
+        self._directory = directory
+        self._policy = hashlib.sha256("\n".join(policy).encode()).hexdigest()
+        self._memory: dict[str, tuple[int, _Kept]] = {}
+
+    def key(self, asked: Asked, python: str) -> str:
+        hashes = sorted((name, *sorted(marks)) for name, marks in asked.hashes.items())
+        content = json.dumps([asked.requirements, hashes, python, self._policy])
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+    def current(self, key: str) -> Lock | None:
+        """The lock in use. From memory, unless another process wrote a newer one."""
+        kept = self._read(key)
+        return kept.current if kept else None
+
+    def store(self, key: str, lock: Lock) -> None:
+        kept = self._read(key)
+        earlier = ((kept.current, *kept.earlier) if kept else ())[:EARLIER_KEPT]
+        self._write(key, _Kept(lock, earlier))
+
+    def accept(self, change: LockChange) -> Lock:
+        """Raises LockMoved when the lock in use is no longer the one that the change was made from."""
+        now = self.current(change.key)
+        if (now.id if now else None) != (change.old.id if change.old else None):
+            raise LockMoved("The lock was changed since this upgrade was worked out.")
+        if now is None or now.text != change.new.text:
+            self.store(change.key, change.new)
+        return change.new
+
+    def rollback(self, key: str) -> Lock:
+        """Raises LockMoved when there is no earlier lock."""
+        kept = self._read(key)
+        if kept is None or not kept.earlier:
+            raise LockMoved(
+                "There is no earlier lock to go back to.", hint="These requirements were never upgraded."
+            )
+        self._write(key, _Kept(kept.earlier[0], kept.earlier[1:]))
+        return kept.earlier[0]
+
+    def _read(self, key: str) -> _Kept | None:
+        path = self._path(key)
+        try:
+            stamp = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        known = self._memory.get(key)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            kept = _FORM.validate_json(path.read_bytes())
+        except (ValidationError, FileNotFoundError) as error:
+            log.warning("lock.unreadable", lock=key, path=str(path), reason=str(error).splitlines()[0])
+            return None
+        self._memory[key] = (stamp, kept)
+        return kept
+
+    def _write(self, key: str, kept: _Kept) -> None:
+        path = self._path(key)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        scratch = path.with_name(f".{key}.{os.getpid()}")
+        with scratch.open("wb") as file:
+            file.write(_FORM.dump_json(kept))
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+        self._memory[key] = (path.stat().st_mtime_ns, kept)
+
+    def _path(self, key: str) -> Path:
+        if re.fullmatch(r"[0-9a-f]{32}", key) is None:
+            raise LockMoved("There is no such lock.")
+        return self._directory / f"{key}.json"
+
+
+def change_between(key: str, old: Lock | None, new: Lock) -> LockChange:
+    before = {package.name: package.version for package in old.packages} if old else {}
+    after = {package.name: package.version for package in new.packages}
+    return LockChange(
+        key,
+        old,
+        new,
+        added=tuple((name, after[name]) for name in after if name not in before),
+        removed=tuple((name, before[name]) for name in before if name not in after),
+        changed=tuple(
+            (name, before[name], after[name])
+            for name in after
+            if before.get(name, after[name]) != after[name]
+        ),
+    )

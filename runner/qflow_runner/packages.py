@@ -1,0 +1,107 @@
+"""Which layer a run needs. Nodes of one workflow share one where they agree, and with it their live objects.
+
+A workflow's environment is that of all requirements that its nodes were seen to have. A node that does not agree
+with the others gets a layer of its own, and values cross to it.
+"""
+from __future__ import annotations
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from typing import TYPE_CHECKING
+from qflow_runner.errors import DependencyError
+if TYPE_CHECKING:
+    from qflow_runner.layers import Layer, Layers, Lock
+
+log = structlog.get_logger()
+
+WORKFLOWS = 10_000
+SETS = 100
+"""Different requirements that are remembered of a workflow."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A layer that is on disk and stays there. `hint` tells a person that it was installed for this run."""
+
+    layer: str
+    hint: str = ""
+
+
+@dataclass
+class _Seen:
+    """What a workflow's nodes wanted, and those that did not agree with the rest."""
+
+    agreed: tuple[str, ...] = ()
+    lock: Lock | None = None
+    sets: OrderedDict[tuple[str, ...], Lock] = field(default_factory=OrderedDict)
+
+
+NONE = Ready("")
+
+
+class Packages:
+    def __init__(self, layers: Layers) -> None:
+        self._layers = layers
+        self._seen: OrderedDict[tuple[str, str], _Seen] = OrderedDict()
+
+    @asynccontextmanager
+    async def ready(self, workflow: str, python: str, requirements: tuple[str, ...]) -> AsyncGenerator[Ready]:
+        """The layer for these requirements in this workflow, installed where it is missing. Raises DependencyError."""
+        if not requirements:
+            yield NONE
+            return
+        lock = await self._lock(workflow, python, requirements)
+        with self._layers.hold(lock.id):
+            if self._layers.known(lock.id) is not None:
+                yield Ready(lock.id)
+                return
+            began = time.monotonic()
+            layer = await self._layers.layer(lock)
+            yield Ready(layer.id, _installed(layer, time.monotonic() - began))
+
+    async def _lock(self, workflow: str, python: str, requirements: tuple[str, ...]) -> Lock:
+        seen = self._of(workflow, python)
+        known = seen.sets.get(requirements)
+        if known is None:
+            known = await self._new(seen, python, requirements, workflow)
+            seen.sets[requirements] = known
+            if len(seen.sets) > SETS:
+                seen.sets.popitem(last=False)
+        return known
+
+    async def _new(self, seen: _Seen, python: str, requirements: tuple[str, ...], workflow: str) -> Lock:
+        own = await self._layers.lock(requirements, python)
+        if seen.lock is None:
+            seen.agreed, seen.lock = requirements, own
+            return own
+        together = tuple(dict.fromkeys((*seen.agreed, *requirements)))
+        if set(together) == set(seen.agreed):
+            return seen.lock
+        try:
+            lock = await self._layers.lock(together, python)
+        except DependencyError as error:
+            log.info("packages.apart", workflow=workflow, requirements=requirements, reason=error.detail)
+            return own
+        for earlier, its_lock in seen.sets.items():
+            if its_lock is seen.lock:
+                seen.sets[earlier] = lock
+        seen.agreed, seen.lock = together, lock
+        return lock
+
+    def _of(self, workflow: str, python: str) -> _Seen:
+        seen = self._seen.setdefault((workflow, python), _Seen())
+        self._seen.move_to_end((workflow, python))
+        if len(self._seen) > WORKFLOWS:
+            self._seen.popitem(last=False)
+        return seen
+
+
+def _installed(layer: Layer, seconds: float) -> str:
+    names = [f"{package.name} {package.version}" for package in layer.packages]
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return f"Installed {shown} in {seconds:.1f} s."

@@ -1,0 +1,65 @@
+"""Takes the values of a session that is about to end, or that another session needs, piece by piece."""
+
+from dataclasses import dataclass
+
+from qflow_agent import wire
+from qflow_runner.files import FileWriter, Spill, SpillWriter
+from qflow_runner.sandbox.connection import Payload
+from qflow_runner.sandbox.guest_session import GuestSession
+
+
+@dataclass(frozen=True)
+class Place:
+    """Whose session it is."""
+
+    workflow: str
+    execution: str
+    node: str = ""
+
+
+class SpillDesk:
+    """Takes the values that a session is asked for between runs, and only those."""
+
+    def __init__(self, spill: Spill, place: Place, references: set[str]) -> None:
+        self._spill = spill
+        self._place = place
+        self._references = references
+        self._writer: SpillWriter | FileWriter | None = None
+        self._giving = ""
+
+    async def want(self, want: wire.Want, session: GuestSession) -> None:
+        del want, session
+        raise wire.WireError("a session asked for something outside of a run")
+
+    async def give(self, give: wire.Give) -> None:
+        if self._writer is not None:
+            raise wire.WireError("a session gives one thing after another")
+        self._writer = self._open(give)
+        self._giving = give.id
+
+    async def part(self, part: wire.Part, payload: Payload) -> None:
+        writer = self._writer
+        if writer is None or part.id != self._giving or len(payload) > wire.PART:
+            raise wire.WireError("a part of nothing that is being given")
+        if payload:
+            writer.write(payload)
+        if writer.full:
+            await writer.drain()
+        if part.last:
+            self._writer = None
+            await writer.finish()
+
+    def progress(self, progress: wire.Progress) -> None:
+        del progress
+
+    async def over(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.abort()
+
+    def _open(self, give: wire.Give) -> SpillWriter | FileWriter:
+        if give.kind != "value" or give.id not in self._references:
+            raise wire.WireError("a session gave what it was not asked for")
+        self._references.discard(give.id)
+        about = {"execution": self._place.execution, "node": self._place.node}
+        return self._spill.writer(self._place.workflow, give.id, about)

@@ -1,0 +1,60 @@
+"""An execution's place in one environment of one sandbox, and what it keeps there."""
+
+import asyncio
+import time
+
+import structlog
+
+from qflow_runner.errors import QflowError
+from qflow_runner.files import Spill
+from qflow_runner.sandbox.guest_session import GuestSession
+from qflow_runner.sessions.desk import Place, SpillDesk
+
+log = structlog.get_logger()
+
+SPILL_DEADLINE_S = 60.0
+
+
+class Held:
+    """`turn` is held for each run, and for each time that the session is asked for its values."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.session: GuestSession | None = None
+        self.turn = asyncio.Lock()
+        self.users = 0
+        self.expiry: asyncio.TimerHandle | None = None
+        self.kept: dict[str, str] = {}
+        """References to what the session keeps, with the node that made each."""
+        self.spilled: set[str] = set()
+
+    async def spill(self, store: Spill, references: list[str]) -> dict[str, str]:
+        """Have the values of these references written to the store. A sentence for each that could not be.
+
+        Its caller has the turn.
+        """
+        wanted = [reference for reference in references if reference not in self.spilled]
+        if not wanted:
+            return {}
+        if self.session is None or self.session.ended:
+            return dict.fromkeys(wanted, f"the session that held it ended at {clock()}")
+        desk = SpillDesk(store, self.place, set(wanted))
+        try:
+            refused = await self.session.spill(wanted, desk, SPILL_DEADLINE_S)
+        except TimeoutError:
+            self.session.end()
+            return dict.fromkeys(wanted, f"it was not saved within {SPILL_DEADLINE_S:g} s")
+        except QflowError as error:
+            return dict.fromkeys(wanted, error.detail.removesuffix("."))
+        self.spilled.update(set(wanted) - set(refused))
+        log.info(
+            "session.spilled",
+            execution=self.place.execution,
+            values=len(wanted) - len(refused),
+            refused=len(refused),
+        )
+        return refused
+
+
+def clock() -> str:
+    return time.strftime("%H:%M:%S")

@@ -1,0 +1,91 @@
+"""Where the values behind references are: in a session, in the store of spilled values, or gone, and then why."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from qflow_runner.files import Spill, SpilledValue
+from qflow_runner.sandbox.guest_session import GuestSession
+from qflow_runner.sessions.held import Held, clock
+
+MOST = 100_000
+"""References that are remembered; the oldest are forgotten first."""
+
+Key = tuple[str, str]
+"""A workflow and a reference: what one workflow's code names is never looked for in another's."""
+
+
+class ValueGone(Exception):
+    """In a sentence: why there is no value."""
+
+
+class Values:
+    """`store` is where spilled values are."""
+
+    def __init__(self, store: Spill) -> None:
+        self.store = store
+        self._homes: OrderedDict[Key, Held] = OrderedDict()
+        self._gone: OrderedDict[Key, str] = OrderedDict()
+
+    def kept(self, held: Held, references: Iterable[str], node: str) -> None:
+        """A run left these in its session."""
+        for reference in references:
+            key = held.place.workflow, reference
+            if key not in self._homes:
+                held.kept[reference] = node
+                self._homes[key] = held
+        while len(self._homes) > MOST:
+            (_, reference), oldest = self._homes.popitem(last=False)
+            oldest.kept.pop(reference, None)
+
+    async def fetch(self, workflow: str, reference: str, asking: GuestSession) -> SpilledValue:
+        """The value, written to the store by the session that has it if it was not there yet. Raises ValueGone."""
+        held = self._homes.get((workflow, reference))
+        if held is not None and held.session is not asking and reference not in held.spilled:
+            async with held.turn:
+                refused = await held.spill(self.store, [reference])
+            if reference in refused:
+                raise ValueGone(f"It cannot leave the session that made it: {refused[reference]}.")
+        value = await self.store.find(workflow, reference)
+        if value is None:
+            raise ValueGone(self._why_gone(workflow, reference))
+        return value
+
+    async def leave(self, held: Held, why: str) -> None:
+        """Its session is about to end: what it keeps moves to the store. Its caller has the turn."""
+        if not held.kept:
+            return
+        refused = await held.spill(self.store, list(held.kept))
+        self._forget(held, why, refused)
+
+    def lost(self, held: Held, why: str) -> None:
+        """Its session ended without a chance to save anything."""
+        self._forget(held, why, dict.fromkeys(held.kept.keys() - held.spilled, why))
+
+    async def over(self, held: Held) -> None:
+        """Its execution is over: nothing of it is needed any more."""
+        why = f"its execution was over at {clock()}"
+        self._forget(held, why, dict.fromkeys(held.kept, why))
+        for reference in held.spilled:
+            await self.store.drop(held.place.workflow, reference)
+
+    def _forget(self, held: Held, why: str, refused: dict[str, str]) -> None:
+        for reference in held.kept:
+            key = held.place.workflow, reference
+            self._homes.pop(key, None)
+            if reference in refused:
+                sentence = (
+                    refused[reference] if refused[reference] == why else f"{refused[reference]}, and {why}"
+                )
+                self._gone[key] = sentence
+        held.kept.clear()
+        while len(self._gone) > MOST:
+            self._gone.popitem(last=False)
+
+    def _why_gone(self, workflow: str, reference: str) -> str:
+        known = self._gone.get((workflow, reference))
+        if known is not None:
+            return f"It is gone: {known}."
+        return self.store.why_gone(workflow, reference) or (
+            "This runner does not have it: it is of another workflow, was lost when the runner was stopped by force,"
+            " or is older than what is kept."
+        )

@@ -1,0 +1,94 @@
+"""The objects that a session keeps for the nodes that follow, and the documents that stand for them in items."""
+
+import re
+import secrets
+from types import GeneratorType
+from typing import Any, Dict, List, NamedTuple, Optional, Set
+
+from qflow_agent.codec import Buffer
+from qflow_agent.copies import is_begun, is_read_once, own_copy
+from qflow_agent.exchange import Exchange, NotToBeHad
+from qflow_agent.glances import clipped, type_text
+from qflow_agent.pickling import pack, unpack
+from qflow_agent.previews import preview
+
+KEY = "$qflow"
+_ID = re.compile(r"[A-Za-z0-9_-]{24}")
+
+Json = Dict[str, Any]
+
+
+class Objects:
+    """The objects of one session, by the ids of their references. An id cannot be guessed."""
+
+    def __init__(self) -> None:
+        self._values: Dict[str, Any] = {}
+        self._read: Set[str] = set()
+
+    def keep(self, value: Any, node: str = "") -> Json:
+        """Keep `value`, which the node of that name made, and give the document that stands for it."""
+        reference = secrets.token_urlsafe(18)
+        told: Json = {"ref": reference, **preview(value)}
+        if node:
+            told["node"] = clipped(node)
+        self._values[reference] = value
+        return {KEY: told}
+
+    def take(self, reference: str) -> Any:
+        """The object, as a copy of the taker's own where it can be copied. Raises NotToBeHad."""
+        value = self._value(reference)
+        copied = own_copy(value)
+        if copied is value and is_read_once(value):
+            is_generator = isinstance(value, GeneratorType)
+            if is_begun(value) if is_generator else reference in self._read:
+                raise NotToBeHad(
+                    "A node read this %s already, and it gives its elements only once."
+                    % type_text(type(value))
+                )
+            self._read.add(reference)
+        return copied
+
+    def has(self, reference: str) -> bool:
+        return reference in self._values
+
+    def ids(self) -> List[str]:
+        return list(self._values)
+
+    def drop(self, reference: str) -> None:
+        self._values.pop(reference, None)
+        self._read.discard(reference)
+
+    def export(self, reference: str) -> List[Buffer]:
+        """The packed form of the object, for another session. Raises NotToBeHad, and Unpicklable with a sentence."""
+        return pack(self._value(reference))
+
+    def adopt(self, reference: str, packed: bytearray) -> Any:
+        """Keep what another session exported, under the same reference, and take it. Raises Unpicklable, NotToBeHad."""
+        self._values[reference] = unpack(packed)
+        return self.take(reference)
+
+    def _value(self, reference: str) -> Any:
+        try:
+            return self._values[reference]
+        except KeyError:
+            raise NotToBeHad("This session does not have it.") from None
+
+
+class Desk(NamedTuple):
+    """What a run has at hand for references."""
+
+    objects: Objects
+    exchange: Exchange
+    keep: bool
+    """Whether everything that follows can take references."""
+
+
+def told_of(value: Any) -> Optional[Json]:
+    """What a reference document tells of its object; None for everything else, however similar."""
+    if type(value) is not dict or len(value) != 1 or KEY not in value:
+        return None
+    told = value[KEY]
+    if type(told) is not dict or type(told.get("type")) is not str:
+        return None
+    reference = told.get("ref")
+    return told if type(reference) is str and _ID.fullmatch(reference) else None

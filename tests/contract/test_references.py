@@ -1,0 +1,165 @@
+"""Live objects from node to node through a real agent: in one session, to another, through the store, and gone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qflow_runner.sandbox.backend import Backend
+from qflow_runner.sandbox.docker import DockerBackend
+from qflow_runner.sandbox.process import ProcessBackend
+from qflow_runner.settings import Settings
+from tests.runner import RunnerClient, running
+
+MAKE = """
+class Model:
+    def __init__(self, weights):
+        self.weights = weights
+
+def fit(n: int = 3):
+    return Model(list(range(n)))
+"""
+USE = "def use(model) -> int:\n    return sum(model.weights)\n"
+LOCK = "import threading\ndef f():\n    return threading.Lock()\n"
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return (
+        ProcessBackend(Settings().cache_dir)
+        if request.param == "process"
+        else DockerBackend("contract-tests")
+    )
+
+
+@pytest.fixture
+async def runner(backend: Backend, tmp_path: Path) -> AsyncIterator[RunnerClient]:
+    async with running(backend, tmp_path, pool_floor=1, cpus=1.0) as client:
+        await client.until_ready()
+        yield client
+
+
+async def reference(runner: RunnerClient, code: str = MAKE, **options: Any) -> dict[str, Any]:
+    (json,) = await runner.values(code, output="reference", node="Fit", **options)
+    assert {"$qflow"} == set(json)
+    return json
+
+
+async def test_an_object_stays_in_its_session(runner: RunnerClient) -> None:
+    """The next node of the execution gets the object itself, without being told."""
+    json = await reference(runner)
+
+    assert "Model" in json["$qflow"]["type"]
+    assert [{"value": 3}] == await runner.values(USE, [json])
+
+
+async def test_an_object_reaches_another_execution_of_its_workflow(runner: RunnerClient) -> None:
+    """Every "Execute step" in the editor is an execution of its own, fed with the items of an earlier one."""
+    json = await reference(runner, execution="1")
+
+    assert [{"value": 3}] == await runner.values(USE, [json], execution="2")
+    assert [{"value": 3}] == await runner.values(USE, [json], execution="2")
+    assert [{"value": 3}] == await runner.values(USE, [json], execution="1")
+
+
+async def test_an_object_of_another_workflow_is_not_found(runner: RunnerClient) -> None:
+    """A reference is worth nothing outside its workflow, and the sentence does not tell whether it exists."""
+    json = await reference(runner, workflow="mine")
+    status, problem = await runner.run(USE, [json], workflow="yours")
+
+    assert (422, "reference_gone") == (status, problem["code"])
+    forged = {"$qflow": {**json["$qflow"], "ref": "A" * 24}}
+    assert (
+        problem["detail"].replace(json["$qflow"]["ref"][:6], "AAAAAA")
+        == (await runner.run(USE, [forged], workflow="yours"))[1]["detail"]
+    )
+
+
+async def test_an_object_that_cannot_leave_its_session_says_so(runner: RunnerClient) -> None:
+    """A lock is fine where it was made, and refused with a sentence anywhere else."""
+    json = await reference(runner, LOCK, execution="1")
+    use = "def use(lock) -> bool:\n    return lock.acquire(timeout=1)\n"
+    assert [{"value": True}] == await runner.values(use, [json], execution="1")
+
+    status, problem = await runner.run(use, [json], execution="2")
+
+    assert (422, "reference_gone") == (status, problem["code"])
+    assert "lock" in problem["detail"]
+
+
+async def test_an_objects_execution_that_is_over_takes_it_along(runner: RunnerClient) -> None:
+    """The sentence says that it was over, and when."""
+    json = await reference(runner, execution="1")
+    await runner.values(USE, [json], execution="2")
+    await runner.call("DELETE", "/v1/executions/1/session")
+
+    status, problem = await runner.run(USE, [json], execution="3")
+
+    assert (422, "reference_gone") == (status, problem["code"])
+    assert "execution was over at" in problem["detail"]
+
+
+async def test_a_killed_session_takes_its_objects_along(runner: RunnerClient) -> None:
+    """The next node hears when the session ended."""
+    json = await reference(runner)
+    await runner.run("import os\ndef f():\n    os._exit(3)\n")
+
+    status, problem = await runner.run(USE, [json])
+
+    assert (422, "reference_gone") == (status, problem["code"])
+    assert "session" in problem["detail"]
+
+
+async def test_an_idle_session_spills_and_a_restarted_runner_loads(backend: Backend, tmp_path: Path) -> None:
+    """What a workflow that waits for days kept is found again, also by a runner that was stopped meanwhile."""
+    async with running(backend, tmp_path, pool_floor=0, session_idle_s=0.1) as runner:
+        idle = await reference(runner, execution="1")
+        async with asyncio.timeout(10):
+            while (await runner.sandboxes())[0]["sessions"]:
+                await asyncio.sleep(0.02)  # its end has no event outside the process
+        assert [{"value": 3}] == await runner.values(USE, [idle], execution="1")
+    again = type(backend)(Settings().cache_dir if isinstance(backend, ProcessBackend) else "contract-tests")  # type: ignore[arg-type]
+    async with running(again, tmp_path, pool_floor=0) as runner:
+        assert [{"value": 3}] == await runner.values(USE, [idle], execution="1")
+        kept = await reference(runner, execution="2")
+    last = type(backend)(Settings().cache_dir if isinstance(backend, ProcessBackend) else "contract-tests")  # type: ignore[arg-type]
+    async with running(last, tmp_path, pool_floor=0) as runner:
+        assert [{"value": 3}] == await runner.values(USE, [kept], execution="2")
+
+
+async def test_a_large_object_moves(runner: RunnerClient) -> None:
+    """More than a message, in parts."""
+    make = "def f():\n    class Box:\n        data = None\n    box = Box()\n    box.data = bytes(9_000_001)\n    return box\n"
+    json = await reference(runner, make, execution="1")
+
+    size = await runner.values("def n(box) -> int:\n    return len(box.data)\n", [json], execution="2")
+
+    assert [{"value": 9_000_001}] == size
+
+
+async def test_a_file_comes_in_and_goes_out(runner: RunnerClient) -> None:
+    """Uploaded once, read in place by the code, and what the code returns is there to be fetched."""
+    content = bytes(range(256)) * 4096
+    query = {"workflow": "w", "execution": "e", "name": "a.bin"}
+    status, uploaded = await runner.call("POST", "/v1/files", params=query, data=content)
+    assert (200, len(content)) == (status, uploaded["size"])
+    binary = {"data": {"file": uploaded["file"], "fileName": "a.bin", "mimeType": "application/octet-stream"}}
+    definition = await runner.define(
+        "from pathlib import Path\ndef twice(data: Path) -> bytes:\n    return data.read_bytes() * 2\n"
+    )
+
+    status, reply = await runner.call(
+        "POST",
+        f"/v1/definitions/{definition}/runs",
+        params={"workflow": "w", "execution": "e"},
+        json={"items": [{"json": {}, "binary": binary}]},
+    )
+
+    assert status == 200, reply
+    (made,) = reply["items"][0]["binary"].values()
+    async with runner.http.get(
+        f"{runner.address}/v1/files/{made['file']}", params={"workflow": "w"}
+    ) as response:
+        assert content * 2 == await response.read()
