@@ -6,6 +6,7 @@
     ├── RequestError          the caller can mend it: the request, the token, the definition's name
     │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
     │   ├── TypeUnreadable, WorkflowUnknown
+    │   ├── SavedUnknown, SavedVersionUnknown, SavedNameInvalid
     │   ├── FileUnknown, FileIdInvalid, FileTooLarge, UploadBroken
     │   ├── PythonUnsupported a definition wants a Python that there is not
     │   ├── PackageVulnerable a package has known vulnerabilities, and the policy refuses it
@@ -26,7 +27,7 @@
     ├── DiskFull              no room for a file or a value
     ├── ValueDamaged          a spilled value is not what was written
     ├── Busy                  no sandbox or place in time: try again later
-    ├── Unavailable           something the runner needs is away: Docker, an image
+    ├── Unavailable           something the runner needs is away: Docker, an image, the database
     └── Internal              our mistake
 
 Each class carries what the caller can do (`hint`), a stable `code`, a `category` and an HTTP status;
@@ -287,6 +288,23 @@ class TypeUnreadable(RequestError):
     hint = "Write it as an annotation in Python, such as list[int] or int | None."
 
 
+class SavedUnknown(RequestError):
+    code = "saved_unknown"
+    category = "unavailable"
+    status = 404
+    hint = "See GET /v1/saved for the names that there are; the name may have been deleted."
+
+
+class SavedVersionUnknown(SavedUnknown):
+    code = "saved_version_unknown"
+    hint = "Leave the version out to take the latest, or choose one that there is."
+
+
+class SavedNameInvalid(RequestError):
+    code = "saved_name_invalid"
+    hint = "A name has 1 to 200 printable characters, and no space at either end."
+
+
 class WorkflowUnknown(RequestError):
     code = "workflow_unknown"
     category = "unavailable"
@@ -444,6 +462,14 @@ class KeyInvalid(Unavailable):
 
     code = "key_invalid"
     hint = "Restore the file from a backup; only if nothing encrypted is needed any more, delete it."
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+    hint = (
+        "Start the database, or see QFLOW_DATABASE_URL; the runner finds it again by itself. "
+        "/readyz says what is wrong."
+    )
 
 
 class Internal(QflowError):

@@ -12,6 +12,8 @@ The items are never parsed here: the guest parses once and encodes once, and n8n
 
 import itertools
 import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -23,9 +25,10 @@ from qflow_runner.files import Files
 from qflow_runner.observe import metrics
 from qflow_runner.packages import Packages
 from qflow_runner.sandbox.connection import Payload
-from qflow_runner.sandbox.guest_session import checked_hints, checked_logs
+from qflow_runner.sandbox.guest_session import GuestSession, checked_hints, checked_logs
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.pool import Key
+from qflow_runner.sandbox.streams import BodyStream, ResultStream
 from qflow_runner.sessions import Place, RunDesk, Sessions, Values
 
 log = structlog.get_logger()
@@ -50,7 +53,7 @@ class RunRequest:
 class RunAnswer:
     """`payload` is a JSON array of items, as the guest encoded it. Times are in milliseconds."""
 
-    payload: Payload
+    payload: Payload | ResultStream
     errors: int
     timing: dict[str, float]
     logs: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
@@ -76,66 +79,60 @@ class Flow:
         self._files = files
         self._numbers = itertools.count(1)
 
-    async def run(self, request: RunRequest, payload: Payload) -> RunAnswer:
-        """Raises QflowError for every way in which it can fail. Cancelling it kills the code."""
+    @asynccontextmanager
+    async def run(self, request: RunRequest, payload: Payload | BodyStream) -> AsyncGenerator[RunAnswer]:
+        """The answer, to be read within: a large result is still on its way from the session, which waits for that.
+
+        Raises QflowError for every way in which it can fail. Cancelling it kills the code.
+        """
         began = time.perf_counter()
         definition = self._definitions.get(request.definition)
-        try:
-            answer = await self._run(request, definition, payload, began)
-        except QflowError as error:
-            error.members.setdefault("node", request.node)
-            elapsed = time.perf_counter() - began
-            metrics.RUNS.labels(category=error.category).inc()
-            log.info(
-                "run",
-                outcome=error.category,
-                code=error.code,
-                ms=round(elapsed * 1000, 2),
-                workflow=request.workflow,
-                execution=request.execution,
-                node=request.node,
-            )
-            raise
-        metrics.RUNS.labels(category="ok").inc()
-        metrics.RUN_SECONDS.observe(answer.timing["total_ms"] / 1000)
-        log.info(
-            "run",
-            outcome="ok",
-            ms=answer.timing["total_ms"],
-            workflow=request.workflow,
-            execution=request.execution,
-            node=request.node,
-        )
-        return answer
+        async with AsyncExitStack() as held:
+            try:
+                answer = await self._run(held, request, definition, payload, began)
+            except QflowError as error:
+                error.members.setdefault("node", request.node)
+                _told(request, error.category, (time.perf_counter() - began) * 1000, code=error.code)
+                raise
+            metrics.RUN_SECONDS.observe(answer.timing["total_ms"] / 1000)
+            _told(request, "ok", answer.timing["total_ms"])
+            yield answer
 
     async def _run(
-        self, request: RunRequest, definition: Definition, payload: Payload, began: float
+        self,
+        held: AsyncExitStack,
+        request: RunRequest,
+        definition: Definition,
+        payload: Payload | BodyStream,
+        began: float,
     ) -> RunAnswer:
         place = Place(request.workflow, request.execution, request.node)
-        async with self._packages.ready(
-            request.workflow, definition.python, definition.requirements
-        ) as ready:
-            packed = time.perf_counter()
-            async with self._keeper.lease(Key(request.workflow, definition.python)) as guest:
-                leased = time.perf_counter()
-                zygote = await guest.environment(ready.layer, frozenset(definition.imports))
-                async with self._sessions.lease(guest, zygote, place) as (held, session):
-                    began_run = time.perf_counter()
-                    done, items = await session.run(
-                        define_message(definition),
-                        self._run_message(request, definition),
-                        payload,
-                        RunDesk(place, guest, self._files, self._values),
-                    )
-                    self._values.kept(held, done.kept, request.node)
-        if items[:1] != b"[" or items[-1:] != b"]":
-            raise SandboxError("The session answered with something that is not a list of items.")
+        ready = await held.enter_async_context(
+            self._packages.ready(request.workflow, definition.python, definition.requirements)
+        )
+        packed = time.perf_counter()
+        guest = await held.enter_async_context(self._keeper.lease(Key(request.workflow, definition.python)))
+        leased = time.perf_counter()
+        zygote = await guest.environment(ready.layer, frozenset(definition.imports))
+        spot, session = await held.enter_async_context(self._sessions.lease(guest, zygote, place))
+        handed = time.perf_counter()
+        done, items = await session.run(
+            define_message(definition),
+            self._run_message(request, definition),
+            payload,
+            RunDesk(place, guest, self._files, self._values),
+        )
+        self._values.kept(spot, done.kept, request.node)
+        if isinstance(items, ResultStream):
+            held.callback(_end_unless_complete, session, items)
+        elif items[:1] != b"[" or items[-1:] != b"]":
+            raise no_items()
         ended = time.perf_counter()
         timing = {
             "total_ms": _ms(ended - began),
             "packages_ms": _ms(packed - began),
             "queue_ms": _ms(leased - packed),
-            "sandbox_ms": _ms(began_run - leased),
+            "sandbox_ms": _ms(handed - leased),
         } | {f"{phase}_ms": _measured(done.timing.get(phase)) for phase in PHASES}
         hints = [ready.hint] if ready.hint else []
         return RunAnswer(
@@ -163,6 +160,29 @@ def define_message(definition: Definition) -> wire.Define:
         mode=definition.mode,
         output=definition.output,
         validation=definition.validation,
+    )
+
+
+def no_items() -> SandboxError:
+    return SandboxError("The session answered with something that is not a list of items.")
+
+
+def _end_unless_complete(session: GuestSession, items: ResultStream) -> None:
+    """Nobody reads the rest, and the session would wait for ever to write it."""
+    if not items.complete:
+        session.end()
+
+
+def _told(request: RunRequest, outcome: str, ms: float, **more: str) -> None:
+    metrics.RUNS.labels(category=outcome).inc()
+    log.info(
+        "run",
+        outcome=outcome,
+        **more,
+        ms=round(ms, 2),
+        workflow=request.workflow,
+        execution=request.execution,
+        node=request.node,
     )
 
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import importlib.util
 import ipaddress
 import os
 import tempfile
@@ -129,6 +130,17 @@ class Settings(BaseSettings):
     definitions: int = setting(
         10_000, "count", "Definitions kept in memory; n8n sends a forgotten one again", ge=1
     )
+    database_url: SecretStr | None = setting(
+        None,
+        "URL",
+        "Where definitions are kept: postgresql://user:password@host/name, or sqlite:////path/to/file. Default: qflow.db in QFLOW_DATA_DIR",
+    )
+    database_deadline_s: float = setting(
+        5.0, "seconds", "How long a call to the database may take before it counts as away", gt=0
+    )
+    definition_days: float = setting(
+        90.0, "days", "How long the database keeps a definition that is neither saved by name nor used", ge=1
+    )
     files_dir: Path | None = setting(
         None,
         "path",
@@ -193,6 +205,13 @@ class Settings(BaseSettings):
             raise ValueError("an address starts with http:// or https:// and the name of a host")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _check_database_url(value.get_secret_value())
+        return value
+
     @field_validator("encryption_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
@@ -249,6 +268,18 @@ class Settings(BaseSettings):
         name = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:12]
         base = os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.getuid() == 0 else tempfile.gettempdir())
         return Path(base) / f"qflow-{name}"
+
+
+def _check_database_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme in {"postgresql", "postgres"}:
+        if importlib.util.find_spec("asyncpg") is None:
+            raise ValueError("PostgreSQL needs one more package: pip install 'qflow[postgres]'")
+        if not parts.hostname or not parts.path.strip("/"):
+            raise ValueError("it names a host and a database, as in postgresql://user:password@host/name")
+        _ = parts.port  # raises ValueError where it is no port
+    elif parts.scheme != "sqlite" or parts.netloc or parts.path.strip("/") in {"", ":memory:"}:
+        raise ValueError("it starts with postgresql:// or, before the path of a file, with sqlite:///")
 
 
 def is_fernet_key(text: str) -> bool:

@@ -163,3 +163,14 @@ async def test_a_file_comes_in_and_goes_out(runner: RunnerClient) -> None:
         f"{runner.address}/v1/files/{made['file']}", params={"workflow": "w"}
     ) as response:
         assert content * 2 == await response.read()
+
+
+async def test_many_items_pass_through(runner: RunnerClient) -> None:
+    """A body and a result that the runner does not hold whole."""
+    items = [{"n": number, "text": "x" * 40} for number in range(50_000)]
+    code = "def f(item: dict) -> dict:\n    return {'m': item['n'] + 1, 'text': item['text']}\n"
+
+    made = await runner.values(code, items)
+
+    assert [{"m": item["n"] + 1, "text": item["text"]} for item in items] == made
+    assert [{"value": 1}] == await runner.values("def g() -> int:\n    return 1\n")

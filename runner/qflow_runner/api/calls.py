@@ -1,7 +1,5 @@
 """The calls under /v1: HTTP in, a plain call of the runner, HTTP out."""
 
-import json
-
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -9,10 +7,14 @@ from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited, sentence
 from qflow_runner.api.files import read_multipart
 from qflow_runner.api.found import found_in
 from qflow_runner.api.models import RunQuery
+from qflow_runner.api.replies import reply_body, stream_reply
 from qflow_runner.api.state import STATE
 from qflow_runner.definitions import DefinitionRequest, check_python
 from qflow_runner.errors import BodyTooLarge, RequestError
-from qflow_runner.run import RunAnswer, RunRequest
+from qflow_runner.run import RunRequest
+from qflow_runner.sandbox.streams import STREAMED_FROM, BodyStream, ResultStream
+
+CHUNK = 256 * 1024
 
 
 async def put_definition(request: web.Request) -> web.Response:
@@ -23,7 +25,7 @@ async def put_definition(request: web.Request) -> web.Response:
     return web.json_response(text=reply.model_dump_json())
 
 
-async def run(request: web.Request) -> web.Response:
+async def run(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     query = run_query(request)
     wanted = RunRequest(
@@ -35,8 +37,10 @@ async def run(request: web.Request) -> web.Response:
         keep=query.keep,
     )
     state.definitions.get(wanted.definition)  # so that an unknown one is answered before its items are read
-    answer = await state.flow.run(wanted, await _run_body(request, query))
-    return web.Response(body=reply_body(answer), content_type="application/json")
+    async with state.flow.run(wanted, await _run_body(request, query)) as answer:
+        if isinstance(answer.payload, ResultStream):
+            return await stream_reply(request, answer, answer.payload)
+        return web.Response(body=reply_body(answer), content_type="application/json")
 
 
 async def end_session(request: web.Request) -> web.Response:
@@ -55,14 +59,17 @@ async def sandboxes(request: web.Request) -> web.Response:
     return web.json_response({"sandboxes": listed})
 
 
-async def _run_body(request: web.Request, query: RunQuery) -> bytes:
+async def _run_body(request: web.Request, query: RunQuery) -> bytes | BodyStream:
     state = request.app[STATE]
     if request.content_type == "multipart/form-data":
         return await read_multipart(request, state.files, query.workflow, query.execution)
+    size = request.content_length or 0
     limit = state.settings.max_body
-    if (request.content_length or 0) > limit:
-        raise BodyTooLarge(f"The items are {request.content_length} bytes; this runner takes {limit}.")
-    return await request.read()
+    if size > limit:
+        raise BodyTooLarge(f"The items are {size} bytes; this runner takes {limit}.")
+    if size < STREAMED_FROM or "Content-Encoding" in request.headers:
+        return await request.read()
+    return BodyStream(size, request.content.iter_chunked(CHUNK))
 
 
 def run_query(request: web.Request) -> RunQuery:
@@ -71,12 +78,3 @@ def run_query(request: web.Request) -> RunQuery:
         return RunQuery.model_validate(dict(query))
     except ValidationError as error:
         raise RequestError(f"The query is not right: {sentence(error)}.", hint="See /openapi.json.") from None
-
-
-def reply_body(answer: RunAnswer) -> bytes:
-    """The items are spliced in as the guest encoded them."""
-    rest = json.dumps(
-        {"logs": answer.logs, "timing": answer.timing, "hints": answer.hints, "errors": answer.errors},
-        separators=(",", ":"),
-    )
-    return b"".join((b'{"items":', answer.payload, b",", rest[1:].encode()))

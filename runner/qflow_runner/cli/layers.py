@@ -13,6 +13,7 @@ from rich.table import Table
 
 from qflow_runner.cli.server import read_settings
 from qflow_runner.layers import BuildProgress, Layers, LockChange, compile_here
+from qflow_runner.observe import logs
 
 app = typer.Typer(help="The installed packages.", no_args_is_help=True)
 
@@ -60,11 +61,12 @@ def layers_build(requirements: Requirements = None, file: File = None, python: P
         lock = await layers.lock(given, python or read_settings({}).python)
         for warning in lock.warnings:
             print(warning, file=sys.stderr)
-        watching = asyncio.create_task(_watch(layers, lock.id))
-        try:
-            layer = await layers.layer(lock)
-        finally:
-            watching.cancel()
+        building = asyncio.create_task(layers.layer(lock))
+        # It is begun once it ran to its first wait.
+        await asyncio.sleep(0)
+        async for each in layers.events(lock.id):
+            print(_sentence(each), file=sys.stderr)
+        layer = await building
         print(f"{layer.id}  Python {layer.python}  {layer.bytes / 2**20:.1f} MB  {layer.path}")
 
     _with_layers(work)
@@ -78,8 +80,9 @@ def layers_remove(layer: Annotated[list[str], typer.Argument(help="Ids, or their
         known = [info.id for info in layers.list()]
         for given in layer:
             found = [each for each in known if each.startswith(given)]
-            await layers.remove(found[0] if len(found) == 1 else given)
-            print(found[0])
+            chosen = found[0] if len(found) == 1 else given
+            await layers.remove(chosen)
+            print(chosen)
 
     _with_layers(work)
 
@@ -125,13 +128,6 @@ def _show(change: LockChange) -> None:
         print(f"- {name} {version}")
 
 
-async def _watch(layers: Layers, lock: str) -> None:
-    # The build begins in the task that started this one.
-    await asyncio.sleep(0)
-    async for each in layers.events(lock):
-        print(_sentence(each), file=sys.stderr)
-
-
 def _sentence(progress: BuildProgress) -> str:
     sizes = f" {progress.bytes_done >> 20} of {progress.bytes_total >> 20} MB" if progress.bytes_total else ""
     return f"{progress.phase} {progress.package}{sizes}".replace("  ", " ")
@@ -152,8 +148,11 @@ def _given(requirements: Sequence[str] | None, file: Path | None) -> list[str]:
 
 
 def _with_layers(work: Callable[[Layers], Awaitable[T]]) -> T:
+    settings = read_settings({})
+    logs.configure(settings.log_format, "warning")
+
     async def run() -> T:
-        layers = Layers(read_settings({}), compile_here)
+        layers = Layers(settings, compile_here)
         await layers.open()
         try:
             return await work(layers)

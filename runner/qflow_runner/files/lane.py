@@ -13,6 +13,9 @@ Result_co = TypeVar("Result_co", covariant=True)
 HIGH = 2 * 1024 * 1024
 """Bytes that may wait before whoever sends is asked to pause."""
 
+MANY = 256
+"""Chunks that may wait: a million of one byte each take more memory than their bytes."""
+
 
 class Sink(Protocol[Result_co]):
     """What a thread does with the chunks. One call at a time; any may raise OSError."""
@@ -46,7 +49,7 @@ class Lane(Generic[Result_co]):
 
     @property
     def full(self) -> bool:
-        return self._queued > HIGH
+        return self._queued > HIGH or len(self._pending) > MANY
 
     def write(self, chunk: Buffer) -> None:
         """The chunk is kept, not copied. Raises DiskFull or DiskFailed when an earlier one could not be written."""

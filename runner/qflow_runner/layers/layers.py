@@ -95,7 +95,7 @@ class Layers:
                 # By sizes and times, beside the run: thousands of files take longer than a run may wait.
                 self._later(self._check(record, whole=False))
             return self._store.layer(record)
-        record = await self._building.run(layer, lambda: self._provide(layer, lock))
+        record = await self._building.run(layer, lambda: self._begin(layer, lock))
         return self._store.layer(record)
 
     def hold(self, layer_id: str) -> AbstractContextManager[None]:
@@ -150,6 +150,7 @@ class Layers:
                 str(settings.wheels_dir or ""),
             ],
         )
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._uv.cache.mkdir(parents=True, exist_ok=True)
         self._store.open()
 
@@ -179,6 +180,11 @@ class Layers:
         log.info("lock.resolved", lock=lock.id, python=python, packages=len(lock.packages), ms=ms)
         return lock
 
+    def _begin(self, layer: str, lock: Lock) -> Coroutine[Any, Any, Record]:
+        """Whoever watches finds it begun as soon as `layer` was called."""
+        self._board.tell(BuildProgress(lock.id, "verify", packages_total=len(lock.packages)))
+        return self._provide(layer, lock)
+
     async def _provide(self, layer: str, lock: Lock) -> Record:
         """The one that is there, if each of its files is what was built; else a new one."""
         record = await asyncio.to_thread(self._store.load, layer)
@@ -189,6 +195,8 @@ class Layers:
                 raise Unavailable("The layer was removed while it was being built.", hint="Try again.")
             self._checked[layer] = time.monotonic()
             self._later(self.evict())
+        else:
+            self._board.tell(BuildProgress(lock.id, "done", packages_total=len(lock.packages)))
         await asyncio.to_thread(self._store.touch, layer)
         return record
 

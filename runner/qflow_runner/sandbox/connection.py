@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from qflow_agent import wire
+from qflow_runner.sandbox.streams import STALL_S, STREAMED_FROM, BodyStream, ResultStream
 
 SCRATCH = 64 * 1024
 FIRST_ALLOCATION = 1024 * 1024
@@ -19,8 +20,8 @@ Payload = bytes | bytearray
 class Receiver(Protocol):
     """Who gets a connection's frames."""
 
-    def received(self, message: wire.Message, payload: Payload) -> None:
-        """A frame is complete. Raises WireError to end the connection."""
+    def received(self, message: wire.Message, payload: Payload | ResultStream) -> None:
+        """A frame is complete, but for a large result, which is still to come. Raises WireError to end the connection."""
         ...
 
     def lost(self, error: Exception | None) -> None:
@@ -42,6 +43,7 @@ class Connection(asyncio.BufferedProtocol):
         self._payload = bytearray()
         self._payload_size = 0
         self._payload_filled = 0
+        self._stream: ResultStream | None = None
         self._error: Exception | None = None
         self._room: asyncio.Event | None = None
 
@@ -54,6 +56,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._room is not None:
             self._room.set()
+        if self._stream is not None:
+            self._stream.fail(self._error or exc)
         if self._receiver is not None:
             self._receiver.lost(self._error or exc)
 
@@ -67,6 +71,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
+        if self._stream is not None:
+            return memoryview(self._payload)[: self._payload_size - self._payload_filled]
         if self._message is None:
             return memoryview(self._scratch)[self._filled :]
         if self._payload_filled == len(self._payload):
@@ -75,6 +81,11 @@ class Connection(asyncio.BufferedProtocol):
         return memoryview(self._payload)[self._payload_filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._stream is not None:
+            self._stream.feed(bytes(self._payload[:nbytes]))
+            self._payload_filled += nbytes
+            self._end_stream()
+            return
         try:
             if self._message is None:
                 self._filled += nbytes
@@ -122,11 +133,49 @@ class Connection(asyncio.BufferedProtocol):
         else:
             transport.resume_reading()
 
+    async def send_stream(self, message: wire.Message, body: BodyStream) -> None:
+        """Send one frame whose payload comes piece by piece.
+
+        Raises what reading the body raises; then half a frame was sent, and the connection is of no more use.
+        """
+        self._write(wire.encode(message, body.size))
+        left = body.size
+        while left:
+            async with asyncio.timeout(STALL_S):
+                chunk = await anext(body.chunks)
+            left -= len(chunk)
+            self._write(chunk)
+            await self.drained()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
-    def _deliver(self, message: wire.Message, payload: Payload) -> None:
+    def _await_payload(self, message: wire.Message, size: int, begun: bytearray) -> None:
+        self._payload, self._payload_filled, self._payload_size = begun, len(begun), size
+        self._message = message
+        if size >= STREAMED_FROM and isinstance(message, wire.Done):
+            self._begin_stream(message)
+
+    def _begin_stream(self, message: wire.Message) -> None:
+        """What has come of the payload is in it, and from now on its buffer is a place to read into."""
+        stream = self._stream = ResultStream(self._payload_size, lambda held: self.hold(held=held))
+        if self._payload_filled:
+            stream.feed(bytes(self._payload))
+        self._payload = bytearray(SCRATCH)
+        self._message = None
+        self._deliver(message, stream)
+
+    def _end_stream(self) -> None:
+        if self._payload_filled == self._payload_size:
+            self._stream = None
+            self._payload = bytearray()
+
+    def _deliver(self, message: wire.Message, payload: Payload | ResultStream) -> None:
         if self._receiver is not None:
             self._receiver.received(message, payload)
 
@@ -151,11 +200,10 @@ class Connection(asyncio.BufferedProtocol):
                 start = end + payload_size
                 self._deliver(message, bytes(self._scratch[end:start]))
             else:
-                self._payload = self._scratch[end : self._filled]
-                self._payload_filled = len(self._payload)
-                self._payload_size = payload_size
-                self._message = message
+                self._await_payload(message, payload_size, self._scratch[end : self._filled])
                 start = self._filled
+                if self._stream is not None:
+                    break
         if start:
             rest = self._scratch[start : self._filled]
             if len(self._scratch) > SCRATCH >= len(rest):

@@ -13,6 +13,7 @@ from qflow_agent import wire
 from qflow_runner.errors import DockerUnavailable, QflowError
 from qflow_runner.sandbox.backend import Health, SandboxSpec
 from qflow_runner.sandbox.connection import Connection, Payload
+from qflow_runner.sandbox.streams import ResultStream
 
 Answer = tuple[wire.Done | wire.Failed, bytes]
 MAX_PAYLOAD = 1 << 30
@@ -90,7 +91,7 @@ class _Dialled(ABC):
             self.connection.abort()
 
     @abstractmethod
-    def received(self, message: wire.Message, payload: Payload) -> None: ...
+    def received(self, message: wire.Message, payload: Payload | ResultStream) -> None: ...
 
     @abstractmethod
     def lost(self, error: Exception | None) -> None: ...
@@ -144,7 +145,7 @@ class _ZygoteLink(_Dialled):
         super().__init__()
         self._zygote = zygote
 
-    def received(self, message: wire.Message, payload: Payload) -> None:
+    def received(self, message: wire.Message, payload: Payload | ResultStream) -> None:
         del payload
         self._zygote.received(message)
 
@@ -159,8 +160,8 @@ class _Session(_Dialled):
         self._zygote = zygote
         self._running: asyncio.Task[None] | None = None
 
-    def received(self, message: wire.Message, payload: Payload) -> None:
-        if isinstance(message, wire.Run):
+    def received(self, message: wire.Message, payload: Payload | ResultStream) -> None:
+        if isinstance(message, wire.Run) and not isinstance(payload, ResultStream):
             self._running = asyncio.get_running_loop().create_task(self._run(message, payload))
 
     def lost(self, error: Exception | None) -> None:

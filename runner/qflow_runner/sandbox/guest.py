@@ -13,6 +13,7 @@ from qflow_agent import wire
 from qflow_runner.errors import SandboxError
 from qflow_runner.sandbox.connection import Connection, Payload
 from qflow_runner.sandbox.environments import Environments, Lessons
+from qflow_runner.sandbox.streams import ResultStream
 from qflow_runner.sandbox.zygote import Zygote
 
 
@@ -136,7 +137,7 @@ class _Stranger:
         self._connection = connection
         self._zygote: Zygote | None = None
 
-    def received(self, message: wire.Message, payload: Payload) -> None:
+    def received(self, message: wire.Message, payload: Payload | ResultStream) -> None:
         del payload
         if self._zygote is not None:
             if not isinstance(message, wire.Exited):

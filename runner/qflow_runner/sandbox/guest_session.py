@@ -20,6 +20,7 @@ from qflow_runner.errors import (
     SessionLost,
 )
 from qflow_runner.sandbox.connection import Connection, Payload
+from qflow_runner.sandbox.streams import BodyStream, ResultStream
 
 EXIT_REPORT_S = 1.0
 """How long the zygote may take to say how a session ended, once its connection is gone."""
@@ -30,7 +31,8 @@ CLEARED_S = 3.0
 GRACE_S = 1.0
 """The time limit is raised inside the code first; this much later the session is killed."""
 
-Answer = tuple[wire.Done, Payload]
+Result = Payload | ResultStream
+Answer = tuple[wire.Done, Result]
 Reply = wire.Done | wire.Failed | wire.Spilled
 Asked = wire.Want | wire.Give | wire.Part | wire.Progress
 
@@ -61,20 +63,22 @@ class GuestSession:
         self._connection = connection
         self._defined: set[str] = set()
         self._run = 0
-        self._answer: asyncio.Future[tuple[wire.Done | wire.Spilled, Payload]] | None = None
+        self._answer: asyncio.Future[tuple[wire.Done | wire.Spilled, Result]] | None = None
         self._desk: Desk | None = None
-        self._inbox: deque[tuple[Reply | Asked, Payload]] = deque()
+        self._inbox: deque[tuple[Reply | Asked, Result]] = deque()
         self._serving: asyncio.Task[None] | None = None
         self._gone: SessionLost | SandboxError | None = None
         self._cleared = asyncio.Event()
         self._timed_out = False
 
     async def run(
-        self, define: wire.Define, run: wire.Run, payload: Payload, desk: Desk | None = None
+        self, define: wire.Define, run: wire.Run, payload: Payload | BodyStream, desk: Desk | None = None
     ) -> Answer:
         """Send one run and wait for its answer. Cancelling this kills the session, and the user's code with it.
 
-        Raises GuestProblem for what the code did, RunTimeout, SessionLost or SandboxError.
+        A large result is still on its way then: no other run may be sent before it is complete.
+        Raises GuestProblem for what the code did, RunTimeout, SessionLost or SandboxError, and what reading a
+        streamed body raises.
         """
         if self._gone is not None:
             raise self._gone
@@ -85,7 +89,7 @@ class GuestSession:
         if define.definition not in self._defined:
             self._defined.add(define.definition)
             self._connection.send(define)
-        self._connection.send(run, payload)
+        await self._send_run(run, payload)
         hard_limit = loop.call_later(run.time_limit_s + GRACE_S, self._stop_late, run.time_limit_s)
         try:
             done, items = await answer
@@ -104,6 +108,20 @@ class GuestSession:
             hard_limit.cancel()
             self._answer = None
             await self._close_desk()
+
+    async def _send_run(self, run: wire.Run, payload: Payload | BodyStream) -> None:
+        if not isinstance(payload, BodyStream):
+            self._connection.send(run, payload)
+            return
+        sent = False
+        try:
+            await self._connection.send_stream(run, payload)
+            sent = True
+        finally:
+            if not sent:
+                self.end()  # the session waits for the rest of a body that will not come
+                self._answer = None
+                self._desk = None
 
     async def spill(self, ids: list[str], desk: Desk, deadline_s: float) -> dict[str, str]:
         """Let it give the values of these references to the desk. Between runs only; its caller sees to that.
@@ -157,7 +175,7 @@ class GuestSession:
 
     # what arrives
 
-    def received(self, message: wire.Message, payload: Payload) -> None:
+    def received(self, message: wire.Message, payload: Result) -> None:
         if isinstance(message, wire.Done | wire.Failed | wire.Spilled):
             if self._serving is None:
                 self._answered(message, payload)
@@ -184,13 +202,13 @@ class GuestSession:
             self._serving = None
             self._connection.hold(held=False)
 
-    async def _serve_one(self, message: "Reply | Asked", payload: Payload, desk: "Desk | None") -> None:
+    async def _serve_one(self, message: "Reply | Asked", payload: Result, desk: "Desk | None") -> None:
         match message:
             case wire.Want() if desk is not None:
                 await desk.want(message, self)
             case wire.Give() if desk is not None:
                 await desk.give(message)
-            case wire.Part() if desk is not None:
+            case wire.Part() if desk is not None and not isinstance(payload, ResultStream):
                 await desk.part(message, payload)
             case wire.Progress() if desk is not None:
                 desk.progress(message)
@@ -199,7 +217,7 @@ class GuestSession:
             case _:
                 raise wire.WireError("a session asked for something outside of a run")
 
-    def _answered(self, message: Reply, payload: Payload) -> None:
+    def _answered(self, message: Reply, payload: Result) -> None:
         if isinstance(message, wire.Spilled) != (self._run == 0) or (
             not isinstance(message, wire.Spilled) and message.run != self._run
         ):

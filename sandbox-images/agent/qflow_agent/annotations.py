@@ -113,6 +113,8 @@ def _unwrap(annotation: Any) -> Any:
         return annotation.__supertype__  # NewType
     if _name(type(annotation)) == "TypeAliasType":
         return annotation.__value__
+    if _name(type(origin)) == "TypeAliasType":
+        return origin.__value__[typing.get_args(annotation)]
     if isinstance(annotation, typing.TypeVar):
         return annotation.__bound__ or UNKNOWN
     if _name(type(annotation)) == "InitVar":

@@ -57,7 +57,8 @@ def single(cls: Any, expected: str) -> Optional[Kind]:
 def _dtype(arguments: Tuple[Any, ...]) -> Any:
     """Of ``NDArray[float64]`` the type of its elements, where it is a class that an array can have."""
     numpy = sys.modules.get("numpy")
-    inner = typing.get_args(arguments[-1]) if arguments else ()
+    last = arguments[-1] if arguments else None
+    inner = typing.get_args(last) or getattr(last, "__args__", ())
     if numpy is None or len(inner) != 1 or not isinstance(inner[0], type):
         return None
     abstract = ("generic", "number", "integer", "floating", "inexact", "signedinteger", "unsignedinteger")

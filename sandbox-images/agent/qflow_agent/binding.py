@@ -168,7 +168,7 @@ def _is_given(parameter: Parameter) -> bool:
 
 
 def _takes_item_as_is(parameters: List[Parameter], mapped: FrozenSet[str]) -> bool:
-    if len(parameters) != 1 or mapped or parameters[0].keyword_only:
+    if len(parameters) != 1 or mapped or parameters[0].keyword_only or parameters[0].need is not None:
         return False
     kind = parameters[0].kind
     return kind is not None and kind.takes_item and (kind is ANY or (dict in kind.plain and not kind.fields))

@@ -31,7 +31,8 @@ def table(cls: Any, expected: str, *, lax: bool = False) -> Optional[Kind]:
         if isinstance(value, cls):
             return value
         try:
-            return _from_frame(cls, value) or make(cls, _table(value, expected, lax=lax))
+            made = _from_frame(cls, value)
+            return make(cls, _table(value, expected, lax=lax)) if made is None else made
         except Mismatch:
             raise
         except (MemoryError, RecursionError):

@@ -113,7 +113,7 @@ def _pickled(value: Any) -> Tuple[Buffer, List[Buffer], bool]:
     try:
         # Most values need nothing more, and the library that writes code costs an import.
         DataPickler(file, 5, buffer_callback=keep_out).dump(value)
-        return file.getbuffer(), views, False
+        return file.getvalue(), views, False
     except MemoryError:
         raise
     except (Exception, SystemExit):
@@ -121,7 +121,7 @@ def _pickled(value: Any) -> Tuple[Buffer, List[Buffer], bool]:
     file = io.BytesIO()
     pickler = code_pickler(file, keep_out)
     pickler.dump(value)
-    return file.getbuffer(), views, pickler.by_value
+    return file.getvalue(), views, pickler.by_value
 
 
 def _read(packed: memoryview) -> Tuple[_Facts, List[memoryview]]:

@@ -8,7 +8,7 @@ its value is there: what the code does with the same object later is not seen in
 from itertools import repeat
 from operator import is_
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from qflow_agent import codec
 from qflow_agent.body import Json
@@ -122,7 +122,7 @@ class ItemWriter:
         if quick and any(map(dict.__contains__, rows, repeat("json"))):
             fields = [_fields_of(row) for row in rows]
             quick = all(map(_is_bare, rows, fields))
-        numbers = _pairs(fields, inputs) if number is None else repeat(number, len(rows))
+        numbers = _pairs(fields, inputs) if number is None else [number] * len(rows)
         if quick:
             try:
                 self._parts += codec.dumps_items(fields, numbers, self._simplify)
@@ -242,9 +242,9 @@ def _pair(value: Any, inputs: Sequence[Json]) -> Optional[int]:
     return next((index for index, json in enumerate(inputs) if json is value), None)
 
 
-def _pairs(rows: Sequence[Any], inputs: Sequence[Json]) -> Iterable[Optional[int]]:
+def _pairs(rows: Sequence[Any], inputs: Sequence[Json]) -> Sequence[Optional[int]]:
     """Which input item each row is, where rows are input items themselves: filtered, sorted, or changed in place."""
-    unknown = repeat(None, len(rows))
+    unknown = [None] * len(rows)  # no iterator: rows that have to be written one by one ask again
     if not rows or not inputs:
         return unknown
     if len(rows) == len(inputs) and all(map(is_, rows, inputs)):

@@ -1,6 +1,7 @@
 """One workflow execution's process: receives definitions and runs, calls the code, sends back what it returns."""
 
 import gc
+import json
 import linecache
 import os
 import signal
@@ -12,12 +13,15 @@ from qflow_agent import __version__, wire
 from qflow_agent.call import Outcome, call
 from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
-from qflow_agent.exchange import Exchange, NotToBeHad
+from qflow_agent.exchange import Exchange, NotToBeHad, RunnerGone
 from qflow_agent.failures import time_limit
 from qflow_agent.output import Output
 from qflow_agent.pickling import Unpicklable
 from qflow_agent.problem import Problem, TimeLimit
 from qflow_agent.references import Desk, Objects
+
+SPILL_SECONDS = 20
+"""For one value: its class may have code of its own for that."""
 
 WARM = wire.Define("warm", "def warm(item: dict) -> dict:\n    return item\n", "", "auto", "auto", "strict")
 
@@ -33,6 +37,13 @@ def serve(path: str, token: str, home: str, *, spare: bool) -> None:
     if spare:
         warm()
     channel.send(wire.Hello("session", token, wire.PROTOCOL, "", __version__, os.getpid()))
+    try:
+        _serve(channel, session)
+    except RunnerGone:
+        return
+
+
+def _serve(channel: Channel, session: "_Session") -> None:
     while True:
         received = channel.receive()
         if received is None:
@@ -49,7 +60,10 @@ def serve(path: str, token: str, home: str, *, spare: bool) -> None:
 def warm() -> None:
     """Run a definition of our own, so that a person's first run meets neither lazy set-up nor a fork's page faults."""
     loaded = load(WARM)
-    call(loaded, bytearray(b'{"items":[{"json":{"n":1}}]}'), "", "stop")
+    desk = Desk(Objects(), Exchange(None), keep=False)
+    call(loaded, bytearray(b'{"items":[{"json":{"n":1}}]}'), "", "stop", desk=desk)
+    reference = json.dumps(desk.objects.keep(None))
+    call(loaded, bytearray(b'{"items":[{"json":{"n":%s}}]}' % reference.encode()), "", "stop", desk=desk)
     sys.modules.pop(loaded.module.__name__, None)
     linecache.cache.pop(loaded.filename, None)
 
@@ -87,12 +101,18 @@ class _Session:
     def spill(self, message: wire.Spill) -> None:
         refused: Dict[str, str] = {}
         for reference in message.ids:
+            signal.setitimer(signal.ITIMER_REAL, SPILL_SECONDS)
             try:
                 packed = self._objects.export(reference)
             except (NotToBeHad, Unpicklable) as error:
                 refused[reference] = str(error)
+            except TimeLimit:
+                refused[reference] = "It was not packed within %d seconds." % SPILL_SECONDS
             else:
+                signal.setitimer(signal.ITIMER_REAL, 0)
                 self._exchange.give_value(reference, packed)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
         self._exchange.send(wire.Spilled(refused))
 
     def _call(self, message: wire.Run, payload: bytearray) -> Outcome:

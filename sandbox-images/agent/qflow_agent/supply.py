@@ -206,6 +206,6 @@ def _missing(parameter: Any, names: List[str], chosen: Any = ABSENT) -> Problem:
         "argument_missing",
         "Parameter '%s' (%s) takes a file, and %s." % (parameter.name, parameter.written, why),
         hint="%s%s Name the parameter as the file, or map the file's name to it."
-        % (nearest(parameter.name, names), has),
+        % (nearest(chosen if type(chosen) is str else parameter.name, names), has),
         parameter=parameter.name,
     )

@@ -42,6 +42,9 @@ class KindMaker:
         if meant is Any or meant is object:
             return ANY
         origin, arguments = typing.get_origin(meant), typing.get_args(meant)
+        if origin is None and type(meant).__module__.startswith("numpy."):
+            # On Python 3.8, NDArray[…] is made by numpy itself.
+            origin, arguments = getattr(meant, "__origin__", None), getattr(meant, "__args__", ())
         if is_union(origin):
             return union(expected, [self.make(member, scope) for member in arguments])
         if is_literal(origin):

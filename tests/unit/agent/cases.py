@@ -198,7 +198,9 @@ RESULTS = [
     returns("{'text': '\\ud800'}", {"text": "\ufffd"}, name="half a surrogate pair"),
     returns("{'nested': {'deep': [Point(1)]}}", {"nested": {"deep": [{"x": 1, "y": 0}]}}, setup=POINT),
     Case(
-        "nested bytes", "def f(): return {'a': {'b': b'abc'}}", problem={"code": "result_type", "category": "type", "hint": "decode"}
+        "nested bytes",
+        "def f(): return {'a': {'b': b'abc'}}",
+        problem={"code": "result_type", "category": "type", "hint": "decode"},
     ),
     Case(
         "a class of its own",

@@ -107,3 +107,33 @@ async def test_terminal_is_not_controlled(analyzer: Analyzer) -> None:
     assert "\x1b" not in text
     assert "[bold]" in text
     assert "[red]Text." in text
+
+
+GIVEN = """
+import typing
+import PIL.Image
+import qflow
+from pathlib import Path
+from typing import Annotated, BinaryIO, Optional
+from qflow import Context as C, File, Image, Secret
+
+def f(ctx: C, key: Secret, photo: File, other: Optional[Image], more: list[File], stream: BinaryIO,
+      named: dict[str, qflow.File], picture: "PIL.Image.Image | None", noted: Annotated[File, "x"],
+      raw: bytes, place: Path, either: File | str, files: list, n: int = 1): ...
+"""
+
+
+async def test_what_comes_by_itself_is_no_field(analyzer: Analyzer) -> None:
+    """Files, the context and secrets; what may be text as well stays a field, and the signature names them all."""
+    [function] = to_json(await analyzer.analyze(GIVEN))["functions"]
+
+    assert [each["name"] for each in function["params"]] == ["raw", "place", "either", "files", "n"]
+    assert "ctx: C" in function["signature"]
+
+
+async def test_a_class_of_the_code_that_is_called_context_is_a_field(analyzer: Analyzer) -> None:
+    """The name alone does not make it Qflow's."""
+    code = "class Context:\n    pass\n\ndef f(ctx: Context, name: str): ...\n"
+    [function] = to_json(await analyzer.analyze(code))["functions"]
+
+    assert [each["name"] for each in function["params"]] == ["ctx", "name"]

@@ -257,6 +257,17 @@ async def test_no_more_than_a_few_chunks_wait(files: Files, monkeypatch: pytest.
     assert 50 * MB == (await upload).size
 
 
+async def test_many_tiny_chunks_ask_for_a_pause_too(files: Files) -> None:
+    """A guest that sends byte by byte does not fill the memory with its chunks."""
+    writer = files.writer("w", "e", "f")
+    for _ in range(1000):
+        writer.write(b"x")
+    assert writer.full
+    await writer.drain()
+    assert not writer.full
+    assert 1000 == (await writer.finish()).size
+
+
 async def test_an_aborted_writer_is_over(files: Files, tmp_path: Path) -> None:
     """It takes nothing, waits for nothing, cannot be finished, and can be aborted again."""
     writer = files.writer("w", "e", "f")

@@ -22,8 +22,12 @@ def make_wheel(
     requires: Sequence[str] = (),
     python: str = "",
     tag: str = "py3-none-any",
+    lies_of: str = "",
 ) -> Path:
-    """Write a wheel as PEP 427 has it; without `files` it brings one module of its own name."""
+    """Write a wheel as PEP 427 has it; without `files` it brings one module of its own name.
+
+    Of the file `lies_of`, its RECORD has another hash.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     content: dict[str, bytes] = {
         path: text if isinstance(text, bytes) else text.encode()
@@ -38,7 +42,7 @@ def make_wheel(
     rows = []
     for path, data in content.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        rows.append(f"{path},sha256={digest},{len(data)}")
+        rows.append(f"{path},sha256={'A' * 43 if path == lies_of else digest},{len(data)}")
     content[f"{info}/RECORD"] = ("\n".join([*rows, f"{info}/RECORD,,"]) + "\n").encode()
     wheel = directory / f"{name.replace('-', '_')}-{version}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -58,6 +62,7 @@ class Index:
     yanked: dict[str, str] = field(default_factory=dict[str, str])
     """Of a wheel's file name, the reason why it was withdrawn."""
     wrong_hash: set[str] = field(default_factory=set[str])
+    hashes: bool = True
     hang: bool = False
     hang_files: bool = False
     requests: list[str] = field(default_factory=list[str])
@@ -92,19 +97,25 @@ class Index:
             digest = "0" * 64
         yanked = self.yanked.get(wheel.name)
         mark = "" if yanked is None else f' data-yanked="{html.escape(yanked)}"'
-        with zipfile.ZipFile(wheel) as archive:
-            metadata = next(
-                archive.read(each).decode() for each in archive.namelist() if each.endswith("/METADATA")
-            )
-        for line in metadata.splitlines():
+        for line in self._metadata(wheel).splitlines():
             if line.startswith("Requires-Python: "):
                 mark += f' data-requires-python="{html.escape(line.partition(": ")[2])}"'
-        return f'<a href="/files/{wheel.name}#sha256={digest}"{mark}>{wheel.name}</a><br>\n'
+        fragment = f"#sha256={digest}" if self.hashes else ""
+        return f'<a href="/files/{wheel.name}{fragment}"{mark}>{wheel.name}</a><br>\n'
+
+    @staticmethod
+    def _metadata(wheel: Path) -> str:
+        if not zipfile.is_zipfile(wheel):
+            return ""
+        with zipfile.ZipFile(wheel) as archive:
+            return next(
+                archive.read(each).decode() for each in archive.namelist() if each.endswith("/METADATA")
+            )
 
 
 @asynccontextmanager
 async def serving(directory: Path) -> AsyncIterator[Index]:
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing runs yet
     index = Index(directory)
     application = web.Application()
     application.router.add_get("/simple/{name}/", index.answer)

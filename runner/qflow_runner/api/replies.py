@@ -1,0 +1,59 @@
+"""The answer of a run as HTTP: the guest's items, with the rest spliced in behind them."""
+
+import json
+from collections.abc import AsyncIterator
+
+import structlog
+from aiohttp import web
+
+from qflow_runner.errors import SandboxError
+from qflow_runner.run import RunAnswer, no_items
+from qflow_runner.sandbox.streams import ResultStream
+
+log = structlog.get_logger()
+
+
+def reply_body(answer: RunAnswer) -> bytes:
+    """The items are spliced in as the guest encoded them."""
+    items = b"" if isinstance(answer.payload, ResultStream) else answer.payload
+    return b"".join((b'{"items":', items, reply_rest(answer)))
+
+
+def reply_rest(answer: RunAnswer) -> bytes:
+    rest = json.dumps(
+        {"logs": answer.logs, "timing": answer.timing, "hints": answer.hints, "errors": answer.errors},
+        separators=(",", ":"),
+    )
+    return b"," + rest[1:].encode()
+
+
+async def stream_reply(request: web.Request, answer: RunAnswer, items: ResultStream) -> web.StreamResponse:
+    """A large result goes to the caller as it comes from the session, and is never held whole."""
+    head, rest = b'{"items":', reply_rest(answer)
+    reply = web.StreamResponse()
+    reply.content_type = "application/json"
+    reply.content_length = len(head) + items.size + len(rest)
+    await reply.prepare(request)
+    await reply.write(head)
+    try:
+        async for chunk in _list_of(items):
+            await reply.write(chunk)
+    except SandboxError as error:
+        # The reply was begun: a caller learns only from its early end that it is not good.
+        log.warning("run.reply_broken", reason=error.detail)
+        if request.transport is not None:
+            request.transport.abort()
+        return reply
+    await reply.write(rest)
+    await reply.write_eof()
+    return reply
+
+
+async def _list_of(items: ResultStream) -> AsyncIterator[bytes]:
+    """Its chunks, as long as they can be the JSON of a list. Raises SandboxError."""
+    first, last = b"", b""
+    async for chunk in items:
+        first, last = first or chunk[:1], chunk[-1:]
+        if first != b"[" or (items.complete and last != b"]"):
+            raise no_items()
+        yield chunk

@@ -1,0 +1,134 @@
+"""The connection pool: SQLite tuned for one writer beside many readers, or PostgreSQL."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, event, exc, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from qflow_runner.store.sql.tables import HEAD
+
+Answer = TypeVar("Answer")
+Work = Callable[[AsyncConnection], Awaitable[Answer]]
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_WRITES = "qflow_writes"
+
+# Faults of our own statements; whatever else the database says is about its state.
+_OURS = (exc.IntegrityError, exc.DataError)
+
+
+class Engine:
+    """A pool of connections. Every transaction is one call of `read` or `write`, and short."""
+
+    def __init__(self, url: str, deadline_s: float) -> None:
+        self.url = _with_driver(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._pool = _sqlite(self.url, deadline_s) if self.is_sqlite else _postgres(self.url, deadline_s)
+        # SQLite lets one write at a time and makes the others poll; here they wait in line.
+        self._line: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    async def read(self, work: Work[Answer]) -> Answer:
+        async with self._pool.connect() as connection:
+            return await work(connection)
+
+    async def write(self, work: Work[Answer]) -> Answer:
+        """In one transaction, committed when this returns."""
+        async with self._line, self.transaction() as connection:
+            return await work(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncConnection]:
+        async with self._pool.connect() as connection:
+            await connection.execution_options(**{_WRITES: True})
+            async with connection.begin():
+                yield connection
+
+    async def version(self) -> str | None:
+        """The migration that the database is at; None for a new one."""
+
+        def ask(connection: Any) -> str | None:
+            if not connection.dialect.has_table(connection, "alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+        return await self.read(lambda connection: connection.run_sync(ask))
+
+    @property
+    def head(self) -> str:
+        return HEAD
+
+    async def ping(self) -> None:
+        # A read of a table, because SQLite opens a file no earlier.
+        await self.read(lambda connection: connection.execute(text("SELECT version_num FROM alembic_version")))
+
+    async def close(self) -> None:
+        await self._pool.dispose()
+
+
+def reason_of(error: BaseException) -> str | None:
+    """What is wrong with the database, in a line without its address; None where the database is not at fault."""
+    if isinstance(error, _OURS):
+        return None
+    if isinstance(error, exc.DBAPIError):
+        told = str(error.orig).strip().splitlines() if error.orig is not None else []
+        # SQLAlchemy's adapter puts the driver's class in front.
+        return told[0].rpartition(">: ")[2] if told else type(error).__name__
+    if isinstance(error, TimeoutError | exc.TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, exc.SQLAlchemyError):
+        return None
+    # asyncpg refuses a connection with errors of its own, which the adapter does not wrap.
+    return str(error).splitlines()[0] if type(error).__module__.startswith("asyncpg") else None
+
+
+def _with_driver(url: str) -> URL:
+    made = make_url(url)
+    return made.set(drivername=_DRIVERS[made.drivername])
+
+
+def _sqlite(url: URL, deadline_s: float) -> AsyncEngine:
+    path = Path(url.database or "")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Made before SQLite would make it: what people wrote is the owner's alone, and its journals follow.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    engine = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=deadline_s)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def tune(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # Without it the driver begins transactions by itself, and late.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(deadline_s * 1000 * 0.8)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # Every commit is on the disk before it is answered.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        # A transaction that will write takes its turn at once: one that first reads could not wait for it later.
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres(url: URL, deadline_s: float) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=4,
+        max_overflow=4,
+        pool_timeout=deadline_s,
+        pool_pre_ping=True,  # the server may have gone and come back
+        connect_args={"timeout": deadline_s, "command_timeout": deadline_s},
+    )

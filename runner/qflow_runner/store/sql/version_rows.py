@@ -1,0 +1,111 @@
+"""Rows of the versions of saved definitions: add, load, list."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from qflow_runner.store.model import NewVersion, SavedVersion
+from qflow_runner.store.sql import definition_rows
+from qflow_runner.store.sql.tables import saved, versions
+
+KEYS_AT_ONCE = 200
+"""Names in one question: databases bound the parameters of a statement."""
+
+
+async def add(
+    connection: AsyncConnection, name: str, key: str, new: NewVersion, content_hash: str, now: datetime
+) -> bool:
+    """Whether a version was added: the latest one may have this very content. A deleted name comes back."""
+    await definition_rows.save(connection, new.definition_id, new.definition, now)
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    adding = insert(saved).values(key=key, name=name, latest=0, created=now, updated=now)
+    # The update changes nothing; it locks the row against whoever saves the same name.
+    holding = adding.on_conflict_do_update(index_elements=["key"], set_={"key": key})
+    row = (await connection.execute(holding.returning(saved.c.id, saved.c.latest, saved.c.deleted))).one()
+    known = await connection.execute(
+        select(versions.c.content_hash).where(
+            versions.c.saved_id == row.id, versions.c.version == row.latest
+        )
+    )
+    if known.scalar_one_or_none() == content_hash:
+        if row.deleted is not None:
+            await connection.execute(
+                update(saved).where(saved.c.id == row.id).values(deleted=None, updated=now)
+            )
+        return False
+    await connection.execute(
+        versions.insert().values(
+            saved_id=row.id,
+            version=row.latest + 1,
+            content=dict(new.content),
+            content_hash=content_hash,
+            definition_id=new.definition_id,
+            function=new.function,
+            signature=new.signature,
+            note=new.note,
+            created=now,
+        )
+    )
+    await connection.execute(
+        update(saved).where(saved.c.id == row.id).values(latest=row.latest + 1, updated=now, deleted=None)
+    )
+    return True
+
+
+async def load(connection: AsyncConnection, key: str, version: int | None) -> SavedVersion | None:
+    """The version; the latest for None."""
+    wanted = versions.c.version == (saved.c.latest if version is None else version)
+    row = (await connection.execute(_versions().where(saved.c.key == key, wanted))).first()
+    return None if row is None else _version(row)
+
+
+async def load_many(
+    connection: AsyncConnection, wanted: Collection[tuple[str, int | None]]
+) -> dict[tuple[str, int | None], SavedVersion]:
+    """By key and version (None: the latest); what is not there is left out."""
+    found: dict[tuple[str, int | None], SavedVersion] = {}
+    ordered = sorted({key for key, _ in wanted})
+    for start in range(0, len(ordered), KEYS_AT_ONCE):
+        keys = ordered[start : start + KEYS_AT_ONCE]
+        numbers = sorted({number for key, number in wanted if number is not None and key in set(keys)})
+        of_interest = (versions.c.version == saved.c.latest) | versions.c.version.in_(numbers[:KEYS_AT_ONCE])
+        for row in await connection.execute(_versions().where(saved.c.key.in_(keys), of_interest)):
+            version = _version(row)
+            if version.version == version.latest:
+                found[row.key, None] = version
+            found[row.key, version.version] = version
+    return {each: found[each] for each in wanted if each in found}
+
+
+async def page(connection: AsyncConnection, key: str, before: int | None, limit: int) -> list[SavedVersion]:
+    """The newest first, those before the version `before`."""
+    asked = _versions().where(saved.c.key == key).order_by(versions.c.version.desc()).limit(limit)
+    if before is not None:
+        asked = asked.where(versions.c.version < before)
+    return [_version(row) for row in await connection.execute(asked)]
+
+
+def _versions() -> Select[Any]:
+    return (
+        select(versions, saved.c.key, saved.c.name, saved.c.latest)
+        .join(saved, versions.c.saved_id == saved.c.id)
+        .where(saved.c.deleted.is_(None))
+    )
+
+
+def _version(row: Row[Any]) -> SavedVersion:
+    return SavedVersion(
+        name=row.name,
+        version=row.version,
+        latest=row.latest,
+        content=row.content,
+        definition_id=row.definition_id,
+        function=row.function,
+        signature=row.signature,
+        note=row.note,
+        created=row.created,
+    )
