@@ -1,14 +1,15 @@
-"""Definitions: what a node's code is, addressed by its own hash, and a bounded memory of them.
+"""Definitions: what a node's code is, addressed by its own hash, and a bounded memory of them before a database.
 
-n8n keeps the code; a definition that this memory has lost is answered with 404, and the node sends it again.
+n8n keeps the code; a definition that neither knows is answered with 404, and the node sends it again.
 Whether the code parses is the sandbox's Python to say, which may be newer or older than the runner's own.
 """
 
 import hashlib
 import json
 from collections import OrderedDict
-from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -99,16 +100,24 @@ class DefinitionReply(BaseModel):
     takes_files: bool = Field(description="Whether a run reads the items' binary properties")
 
 
-class Definitions:
-    """The least recently used definition is forgotten first."""
+class Shelf(Protocol):
+    """Where definitions are beyond this process."""
 
-    def __init__(self, settings: Settings, pythons: tuple[str, ...]) -> None:
+    async def save(self, definition_id: str, content: Mapping[str, Any]) -> None: ...
+    async def load(self, definition_id: str) -> Mapping[str, Any] | None: ...
+
+
+class Definitions:
+    """The least recently used definition is forgotten first; what `shelf` has is read from there again."""
+
+    def __init__(self, settings: Settings, pythons: tuple[str, ...], shelf: Shelf | None = None) -> None:
         self._settings = settings
         self.pythons = pythons
+        self._shelf = shelf
         self._known: OrderedDict[str, Definition] = OrderedDict()
 
-    def put(self, request: DefinitionRequest, found: Found) -> DefinitionReply:
-        """Store a definition. Same content, same id. Raises PythonUnsupported or RequestError."""
+    def make(self, request: DefinitionRequest, found: Found) -> Definition:
+        """Raises PythonUnsupported or RequestError."""
         python = check_python(request.python or self._settings.python, self.pythons)
         asked = tuple(each for each in request.requirements if each.strip())
         timeout_s = request.timeout_s or self._settings.time_limit_s
@@ -129,21 +138,50 @@ class Definitions:
             "imports": found.imports,
             "takes_files": found.takes_files,
         }
-        definition = Definition(id=content_hash(content), **content)  # type: ignore[arg-type]
+        return Definition(id=content_hash(content), **content)  # type: ignore[arg-type]
+
+    async def put(self, request: DefinitionRequest, found: Found) -> DefinitionReply:
+        """Store a definition. Same content, same id. Raises as `make` does, and DatabaseUnavailable."""
+        definition = self.make(request, found)
+        if self._shelf is not None:
+            await self._shelf.save(definition.id, content_of(definition))
+        self._remember(definition)
+        return DefinitionReply(**{k: v for k, v in asdict(definition).items() if k in _REPLIED})
+
+    async def get(self, definition_id: str) -> Definition:
+        """From memory where it is there. Raises DefinitionUnknown, DatabaseUnavailable or PythonUnsupported."""
+        definition = self._known.get(definition_id)
+        if definition is None:
+            content = await self._shelf.load(definition_id) if self._shelf is not None else None
+            if content is None:
+                raise DefinitionUnknown("The runner does not know this definition.")
+            definition = definition_of(definition_id, content)
+            check_python(definition.python, self.pythons)
+        self._remember(definition)
+        return definition
+
+    def _remember(self, definition: Definition) -> None:
         self._known[definition.id] = definition
         self._known.move_to_end(definition.id)
         if len(self._known) > self._settings.definitions:
             self._known.popitem(last=False)
-        return DefinitionReply(**{k: v for k, v in asdict(definition).items() if k in _REPLIED})
 
-    def get(self, definition_id: str) -> Definition:
-        """Raises DefinitionUnknown."""
-        try:
-            definition = self._known[definition_id]
-        except KeyError:
-            raise DefinitionUnknown("The runner does not know this definition.") from None
-        self._known.move_to_end(definition_id)
-        return definition
+
+def content_of(definition: Definition) -> dict[str, Any]:
+    content = asdict(definition)
+    del content["id"]
+    return content
+
+
+def definition_of(definition_id: str, content: Mapping[str, Any]) -> Definition:
+    """From what was stored, perhaps by another version: what it lacks takes its default, what is new is left."""
+    known = {field.name for field in fields(Definition)} - {"id"}
+    kept = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in content.items()
+        if name in known
+    }
+    return Definition(id=definition_id, **kept)
 
 
 def check_python(python: str, pythons: tuple[str, ...]) -> str:

@@ -3,19 +3,17 @@
 A workflow's environment is that of all requirements that its nodes were seen to have. A node that does not agree
 with the others gets a layer of its own, and values cross to it.
 """
-from __future__ import annotations
+
+import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-import time
 from dataclasses import dataclass, field
 
 import structlog
 
-from typing import TYPE_CHECKING
 from qflow_runner.errors import DependencyError
-if TYPE_CHECKING:
-    from qflow_runner.layers import Layer, Layers, Lock
+from qflow_runner.layers import Layer, Layers, Lock
 
 log = structlog.get_logger()
 
@@ -32,16 +30,16 @@ class Ready:
     hint: str = ""
 
 
+NONE = Ready("")
+
+
 @dataclass
 class _Seen:
-    """What a workflow's nodes wanted, and those that did not agree with the rest."""
+    """What a workflow's nodes wanted: `lock` is for all that agree, `sets` has what each gets."""
 
     agreed: tuple[str, ...] = ()
     lock: Lock | None = None
-    sets: OrderedDict[tuple[str, ...], Lock] = field(default_factory=OrderedDict)
-
-
-NONE = Ready("")
+    sets: OrderedDict[tuple[str, ...], Lock] = field(default_factory=OrderedDict[tuple[str, ...], Lock])
 
 
 class Packages:
@@ -56,42 +54,48 @@ class Packages:
             yield NONE
             return
         lock = await self._lock(workflow, python, requirements)
-        with self._layers.hold(lock.id):
-            if self._layers.known(lock.id) is not None:
-                yield Ready(lock.id)
-                return
-            began = time.monotonic()
-            layer = await self._layers.layer(lock)
-            yield Ready(layer.id, _installed(layer, time.monotonic() - began))
+        there, began = self._layers.has(lock), time.monotonic()
+        layer = await self._layers.layer(lock)
+        hint = "" if there else _installed(layer, time.monotonic() - began)
+        with self._layers.hold(layer.id):
+            yield Ready(layer.id, hint)
 
     async def _lock(self, workflow: str, python: str, requirements: tuple[str, ...]) -> Lock:
         seen = self._of(workflow, python)
         known = seen.sets.get(requirements)
         if known is None:
-            known = await self._new(seen, python, requirements, workflow)
-            seen.sets[requirements] = known
+            known = seen.sets[requirements] = await self._new(seen, python, requirements, workflow)
             if len(seen.sets) > SETS:
                 seen.sets.popitem(last=False)
         return known
 
     async def _new(self, seen: _Seen, python: str, requirements: tuple[str, ...], workflow: str) -> Lock:
-        own = await self._layers.lock(requirements, python)
         if seen.lock is None:
-            seen.agreed, seen.lock = requirements, own
-            return own
-        together = tuple(dict.fromkeys((*seen.agreed, *requirements)))
-        if set(together) == set(seen.agreed):
+            lock = await self._layers.lock(requirements, python)
+            seen.agreed, seen.lock = requirements, lock
+            return lock
+        if set(requirements) <= set(seen.agreed):
             return seen.lock
-        try:
-            lock = await self._layers.lock(together, python)
-        except DependencyError as error:
-            log.info("packages.apart", workflow=workflow, requirements=requirements, reason=error.detail)
-            return own
+        together = tuple(dict.fromkeys((*seen.agreed, *requirements)))
+        lock = await self._together(seen.lock, together, python)
+        if lock is None:
+            log.info("packages.apart", workflow=workflow, requirements=requirements)
+            return await self._layers.lock(requirements, python)
         for earlier, its_lock in seen.sets.items():
             if its_lock is seen.lock:
                 seen.sets[earlier] = lock
         seen.agreed, seen.lock = together, lock
         return lock
+
+    async def _together(self, before: Lock, requirements: tuple[str, ...], python: str) -> Lock | None:
+        """One lock for all, at the versions that the workflow has where that is possible."""
+        pins = tuple(f"{package.name}=={package.version}" for package in before.packages)
+        for wanted in ((*requirements, *pins), requirements):
+            try:
+                return await self._layers.lock(wanted, python)
+            except DependencyError:
+                continue  # asked of each node alone, it gets its own answer
+        return None
 
     def _of(self, workflow: str, python: str) -> _Seen:
         seen = self._seen.setdefault((workflow, python), _Seen())

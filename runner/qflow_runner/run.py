@@ -12,7 +12,7 @@ The items are never parsed here: the guest parses once and encodes once, and n8n
 
 import itertools
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -23,9 +23,10 @@ from qflow_runner.definitions import Definition, Definitions
 from qflow_runner.errors import QflowError, SandboxError
 from qflow_runner.files import Files
 from qflow_runner.observe import metrics
+from qflow_runner.observe.events import Events
 from qflow_runner.packages import Packages
 from qflow_runner.sandbox.connection import Payload
-from qflow_runner.sandbox.guest_session import GuestSession, checked_hints, checked_logs
+from qflow_runner.sandbox.guest_session import GuestSession, checked_hints, checked_logs, checked_text
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.pool import Key
 from qflow_runner.sandbox.streams import BodyStream, ResultStream
@@ -70,6 +71,7 @@ class Flow:
         sessions: Sessions,
         values: Values,
         files: Files,
+        events: Events,
     ) -> None:
         self._definitions = definitions
         self._packages = packages
@@ -77,6 +79,7 @@ class Flow:
         self._sessions = sessions
         self._values = values
         self._files = files
+        self._events = events
         self._numbers = itertools.count(1)
 
     @asynccontextmanager
@@ -86,16 +89,17 @@ class Flow:
         Raises QflowError for every way in which it can fail. Cancelling it kills the code.
         """
         began = time.perf_counter()
-        definition = self._definitions.get(request.definition)
+        definition = await self._definitions.get(request.definition)
+        self._events.tell(request.execution, "started", request.node)
         async with AsyncExitStack() as held:
             try:
                 answer = await self._run(held, request, definition, payload, began)
             except QflowError as error:
                 error.members.setdefault("node", request.node)
-                _told(request, error.category, (time.perf_counter() - began) * 1000, code=error.code)
+                self._told(request, error.category, (time.perf_counter() - began) * 1000, code=error.code)
                 raise
             metrics.RUN_SECONDS.observe(answer.timing["total_ms"] / 1000)
-            _told(request, "ok", answer.timing["total_ms"])
+            self._told(request, "ok", answer.timing["total_ms"])
             yield answer
 
     async def _run(
@@ -120,7 +124,7 @@ class Flow:
             define_message(definition),
             self._run_message(request, definition),
             payload,
-            RunDesk(place, guest, self._files, self._values),
+            RunDesk(place, guest, self._files, self._values, self._progress(request)),
         )
         self._values.kept(spot, done.kept, request.node)
         if isinstance(items, ResultStream):
@@ -137,6 +141,27 @@ class Flow:
         hints = [ready.hint] if ready.hint else []
         return RunAnswer(
             items, max(done.errors, 0), timing, checked_logs(done.logs), hints + checked_hints(done.hints)
+        )
+
+    def _progress(self, request: RunRequest) -> Callable[[wire.Progress], None]:
+        def tell(progress: wire.Progress) -> None:
+            fraction = progress.fraction if 0 <= progress.fraction <= 1 else None
+            text = checked_text(progress.text)
+            self._events.tell(request.execution, "progress", request.node, fraction=fraction, text=text)
+
+        return tell
+
+    def _told(self, request: RunRequest, outcome: str, ms: float, **more: str) -> None:
+        metrics.RUNS.labels(category=outcome).inc()
+        self._events.tell(request.execution, "ended", request.node, outcome=outcome, ms=round(ms, 2), **more)
+        log.info(
+            "run",
+            outcome=outcome,
+            **more,
+            ms=round(ms, 2),
+            workflow=request.workflow,
+            execution=request.execution,
+            node=request.node,
         )
 
     def _run_message(self, request: RunRequest, definition: Definition) -> wire.Run:
@@ -171,19 +196,6 @@ def _end_unless_complete(session: GuestSession, items: ResultStream) -> None:
     """Nobody reads the rest, and the session would wait for ever to write it."""
     if not items.complete:
         session.end()
-
-
-def _told(request: RunRequest, outcome: str, ms: float, **more: str) -> None:
-    metrics.RUNS.labels(category=outcome).inc()
-    log.info(
-        "run",
-        outcome=outcome,
-        **more,
-        ms=round(ms, 2),
-        workflow=request.workflow,
-        execution=request.execution,
-        node=request.node,
-    )
 
 
 def _ms(seconds: float) -> float:

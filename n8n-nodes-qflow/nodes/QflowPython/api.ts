@@ -1,20 +1,66 @@
 /** The part of the runner's HTTP API that the node speaks. */
 
 export type Mode = 'auto' | 'item' | 'all' | 'script';
-export type Output = 'auto' | 'items';
+export type Output = 'auto' | 'items' | 'reference';
 export type Validation = 'strict' | 'coerce' | 'off';
 
-/** The body of `PUT /v1/definitions`: all that the result of a run depends on, except its items. */
+/** A definition that the runner keeps by name. Without a version, the newest. */
+export interface SavedRef {
+	name: string;
+	version?: number;
+}
+
+/**
+ * The body of `PUT /v1/definitions`: all that the result of a run depends on, except its items.
+ *
+ * Either `code` or `saved`. What is absent is as the saved definition says, else the runner's default.
+ */
 export interface Definition {
-	code: string;
+	code?: string;
+	saved?: SavedRef;
 	function?: string;
-	python: string;
-	/** Absent: as the imports say. */
+	python?: string;
+	/** Absent: as the header or the imports of the code say. */
 	requirements?: string[];
-	mode: Mode;
-	output: Output;
-	validation: Validation;
-	timeout_s: number;
+	mode?: Mode;
+	output?: Output;
+	validation?: Validation;
+	timeout_s?: number;
+}
+
+/** The answer to it, as far as the node needs it. A runner may be older than a member. */
+export interface DefinitionReply {
+	id: string;
+	timeout_s?: number;
+	/** Packages that a run installs when they are missing. */
+	requirements?: string[];
+	/** Whether a run reads the items' binary properties. */
+	takes_files?: boolean;
+}
+
+/** One of the answer to `GET /v1/saved`. */
+export interface SavedSummary {
+	name: string;
+	version: number;
+	function?: string;
+	signature?: string;
+}
+
+/** The answer to `GET /v1/saved/{name}`. */
+export interface SavedDefinition extends SavedSummary {
+	code: string;
+	python?: string;
+	requirements?: string[];
+}
+
+/** A file of an item: its content in base64, or the id under which the runner has it. */
+export interface ItemFile {
+	mimeType?: string;
+	fileName?: string;
+	/** Bytes. */
+	fileSize?: number;
+	data?: string;
+	file?: string;
 }
 
 export interface LogLine {
@@ -39,6 +85,8 @@ export interface Problem {
 
 export interface ReplyItem {
 	json: Record<string, unknown>;
+	/** Made in a sandbox, as everything in an item: any JSON. */
+	binary?: unknown;
 	/** Index of the input item; absent where an output item comes from several. */
 	pairedItem?: number;
 	error?: Problem;
@@ -49,6 +97,8 @@ export interface RunReply {
 	items: ReplyItem[];
 	logs: LogLine[];
 	hints: string[];
+	/** Milliseconds by phase, `total_ms` among them. */
+	timing?: Record<string, unknown>;
 	/** How many of `items` carry `error`. */
 	errors: number;
 }
@@ -83,6 +133,14 @@ export interface Finding {
 	column: number;
 }
 
+export interface Requirement {
+	requirement: string;
+	/** The code's PEP 723 header, or an import. */
+	source?: 'header' | 'import';
+	/** The module that is imported. */
+	module?: string;
+}
+
 /** The answer to `POST /v1/analyze`. */
 export interface Analysis {
 	functions: PythonFunction[];
@@ -90,7 +148,7 @@ export interface Analysis {
 	entry: string;
 	/** The dialect, where the code is a script and not functions. */
 	script: string;
-	requirements: Array<{ requirement: string }>;
+	requirements: Requirement[];
 	findings: Finding[];
 }
 

@@ -1,7 +1,7 @@
 import type { IExecuteFunctions, INode } from 'n8n-workflow';
 import { createHash } from 'crypto';
 
-import type { Definition } from './api';
+import type { Definition, DefinitionReply } from './api';
 import { Recent } from './recent';
 import type { Answer } from './transport';
 import { call } from './transport';
@@ -9,11 +9,19 @@ import { call } from './transport';
 /** Analysing code and finding its Python takes the runner a moment at most. */
 const STORE_TIMEOUT_MS = 60_000;
 
-/** Ids by the hash of their definition, in the whole n8n process. */
-const ids = new Recent<string>(1_000);
+/** How long the newest version of a saved definition is taken to be the newest. */
+const NEWEST_MS = 10_000;
+
+interface Known {
+	reply: DefinitionReply;
+	until: number;
+}
+
+/** The runner's replies by the hash of their definition, in the whole n8n process. */
+const replies = new Recent<Known>(1_000);
 
 /**
- * Calls `run` with the id of the definition, which the runner receives only when it does not know it.
+ * Calls `run` with the runner's reply to the definition, which it receives only when it does not know it.
  *
  * Answers with what `run` answered, or with the runner's refusal to store the definition.
  */
@@ -21,15 +29,15 @@ export async function withDefinition(
 	context: IExecuteFunctions,
 	node: INode,
 	definition: Definition,
-	run: (id: string) => Promise<Answer>,
+	run: (reply: DefinitionReply) => Promise<Answer>,
 ): Promise<Answer> {
 	const text = JSON.stringify(definition);
 	const key = createHash('sha256').update(text).digest('base64');
-	const known = ids.get(key);
-	if (known !== undefined) {
-		const answer = await run(known);
+	const known = replies.get(key);
+	if (known !== undefined && known.until > Date.now()) {
+		const answer = await run(known.reply);
 		if (!(answer.status === 404 && answer.body.code === 'definition_unknown')) return answer;
-		ids.delete(key);
+		replies.delete(key);
 	}
 	const stored = await call(context, node, {
 		method: 'PUT',
@@ -37,8 +45,9 @@ export async function withDefinition(
 		body: Buffer.from(text),
 		timeoutMs: STORE_TIMEOUT_MS,
 	});
-	const { id } = stored.body;
-	if (stored.status !== 200 || typeof id !== 'string') return stored;
-	ids.set(key, id);
-	return await run(id);
+	if (stored.status !== 200 || typeof stored.body.id !== 'string') return stored;
+	const reply = stored.body as unknown as DefinitionReply;
+	const follows = definition.saved !== undefined && definition.saved.version === undefined;
+	replies.set(key, { reply, until: follows ? Date.now() + NEWEST_MS : Infinity });
+	return await run(reply);
 }

@@ -1,4 +1,5 @@
 import type {
+	BinaryHelperFunctions,
 	IExecuteFunctions,
 	IHttpRequestMethods,
 	ILoadOptionsFunctions,
@@ -12,13 +13,21 @@ import { isRecord, sentence } from './errors';
 /** A node at run time, or one whose panel is open. */
 export type Caller = IExecuteFunctions | ILoadOptionsFunctions;
 
+/** n8n's name for a stream: this package may not import Node.js modules. */
+export type Readable = Awaited<ReturnType<BinaryHelperFunctions['getBinaryStream']>>;
+
 export interface Call {
 	method: IHttpRequestMethods;
 	/** Path and query, below the runner's address. */
 	path: string;
-	body: Buffer;
-	/** How long to wait for the answer. */
+	/** JSON, or the content of a file. */
+	body?: Buffer | Readable;
+	/** Of a file; without it the body is JSON. */
+	size?: number;
+	/** How long to wait for the answer, from the first byte of the request on. */
 	timeoutMs: number;
+	/** Whether code may have been run when no answer comes. */
+	runs?: boolean;
 }
 
 export interface Answer {
@@ -43,9 +52,32 @@ const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'ERR_BAD_RESPONSE']);
  * with a sentence for a person when there is no answer, or not one of a runner.
  */
 export async function call(context: Caller, node: INode, request: Call): Promise<Answer> {
-	const response = await send(context, node, request);
-	const body = parse(response.body as Buffer);
-	if (response.statusCode === 401) {
+	// As bytes, so that an answer that is not JSON can be told from one that is.
+	const response = await send(context, node, request, 'arraybuffer');
+	return await read(context, node, request, response.statusCode, response.body as Buffer);
+}
+
+/** The content of a file, as a stream, or the answer that says why there is none. */
+export async function download(
+	context: IExecuteFunctions,
+	node: INode,
+	request: Call,
+): Promise<Readable | Answer> {
+	const { statusCode, body } = await send(context, node, request, 'stream');
+	const stream = body as unknown as Readable;
+	if (statusCode === 200) return stream;
+	return await read(context, node, request, statusCode, await context.helpers.binaryToBuffer(stream));
+}
+
+async function read(
+	context: Caller,
+	node: INode,
+	request: Call,
+	status: number,
+	bytes: Buffer,
+): Promise<Answer> {
+	const body = parse(bytes);
+	if (status === 401) {
 		const url = await runnerUrl(context);
 		throw sentence(
 			node,
@@ -59,41 +91,50 @@ export async function call(context: Caller, node: INode, request: Call): Promise
 		throw sentence(
 			node,
 			`What answers at ${url} is not a Qflow runner`,
-			`It answered ${request.path.split('?')[0]} with status ${response.statusCode} and without` +
+			`It answered ${request.path.split('?')[0]} with status ${status} and without` +
 				' a JSON document. Correct the URL in the credential, or look at the proxy in between.',
 		);
 	}
-	return { status: response.statusCode, body };
+	return { status, body };
 }
 
 async function send(
 	context: Caller,
 	node: INode,
-	{ method, path, body, timeoutMs }: Call,
+	request: Call,
+	encoding: 'arraybuffer' | 'stream',
 ): Promise<IN8nHttpFullResponse> {
+	const { method, path, body, size, timeoutMs } = request;
 	try {
 		return (await context.helpers.httpRequestWithAuthentication.call(context, 'qflowApi', {
 			method,
 			url: path,
-			body,
-			headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
-			// As bytes, so that an answer that is not JSON can be told from one that is.
-			encoding: 'arraybuffer',
+			...(body === undefined ? {} : { body }),
+			headers: { Accept: 'application/json', ...describe(size) },
+			encoding,
 			returnFullResponse: true,
 			ignoreHttpStatusErrors: true,
+			// Also because n8n's client keeps the whole of a body that it might have to send again.
 			disableFollowRedirect: true,
 			timeout: timeoutMs,
 		})) as IN8nHttpFullResponse;
 	} catch (error) {
-		throw await noAnswer(context, node, error as Error, timeoutMs);
+		throw await noAnswer(context, node, error as Error, request);
 	}
+}
+
+/** The headers of a body. Without its length, a stream would go in chunks, and one cut short look whole. */
+function describe(size: number | undefined): Record<string, string> {
+	return size === undefined
+		? { 'Content-Type': 'application/json' }
+		: { 'Content-Type': 'application/octet-stream', 'Content-Length': String(size) };
 }
 
 async function noAnswer(
 	context: Caller,
 	node: INode,
 	error: Error,
-	timeoutMs: number,
+	{ timeoutMs, runs }: Call,
 ): Promise<NodeOperationError> {
 	if (isCancelled(context)) return sentence(node, 'The execution was canceled', '');
 	const code = codeOf(error);
@@ -109,14 +150,14 @@ async function noAnswer(
 		return sentence(
 			node,
 			`The Qflow runner at ${await runnerUrl(context)} did not answer within ${timeoutMs / 1000} seconds`,
-			"The code may still be running. Look at the runner's log.",
+			`${runs ? 'The code may still be running. ' : ''}Look at the runner's log.`,
 		);
 	}
 	if (code !== undefined && CLOSED.has(code)) {
 		return sentence(
 			node,
 			`The Qflow runner at ${await runnerUrl(context)} closed the connection before it answered`,
-			`The code may have run. See in the runner's log whether it was restarted (${code}).`,
+			`${runs ? 'The code may have run. ' : ''}See in the runner's log whether it was restarted (${code}).`,
 		);
 	}
 	return new NodeOperationError(node, error);

@@ -21,7 +21,7 @@ async def put_definition(request: web.Request) -> web.Response:
     state = request.app[STATE]
     wanted = checked(DefinitionRequest, await limited(request, MAX_DEFINITION))
     python = check_python(wanted.python or state.settings.python, state.definitions.pythons)
-    reply = state.definitions.put(wanted, found_in(await state.analyzer.outline(wanted.code, python), wanted))
+    reply = await state.definitions.put(wanted, found_in(await state.analyzer.outline(wanted.code, python), wanted))
     return web.json_response(text=reply.model_dump_json())
 
 
@@ -36,7 +36,7 @@ async def run(request: web.Request) -> web.StreamResponse:
         on_error=query.on_error,
         keep=query.keep,
     )
-    state.definitions.get(wanted.definition)  # so that an unknown one is answered before its items are read
+    await state.definitions.get(wanted.definition)  # so that an unknown one is answered before its items are read
     async with state.flow.run(wanted, await _run_body(request, query)) as answer:
         if isinstance(answer.payload, ResultStream):
             return await stream_reply(request, answer, answer.payload)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
-from qflow_runner.api import authoring, calls, files, health, models
+from qflow_runner.api import authoring, calls, events, files, health, models
 from qflow_runner.definitions import DefinitionReply, DefinitionRequest
 from qflow_runner.workflows import Workflow
 
@@ -72,6 +72,13 @@ ROUTES = (
         calls.end_session,
         "The execution is over: end its sessions and free what they hold",
         reply=models.SessionsEnded,
+    ),
+    Route(
+        "GET",
+        "/v1/executions/{id}/events",
+        events.execution_events,
+        "What happens in an execution from now on: the start, progress and end of its runs",
+        content="text/event-stream",
     ),
     Route(
         "POST",

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -14,6 +13,8 @@ from qflow_runner.api.routes import ROUTES
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import Definitions
 from qflow_runner.files import Files, Keys, Spill
+from qflow_runner.layers import Layers
+from qflow_runner.observe.events import Events
 from qflow_runner.packages import Packages
 from qflow_runner.run import Flow
 from qflow_runner.sandbox.backend import Backend
@@ -30,9 +31,10 @@ def build_state(
     settings: Settings, token: str, identity: str, backend: Backend, pythons: tuple[str, ...]
 ) -> State:
     definitions = Definitions(settings, pythons)
+    events = Events()
     files = Files(settings)
     values = Values(Spill(settings, Keys(settings)))
-    layers = cast("Any", None)
+    layers = Layers(settings, backend.compile)
     keeper = Keeper(
         settings, backend, identity, layers=settings.layers_dir, files=settings.files_path / "sandboxes"
     )
@@ -52,11 +54,14 @@ def build_state(
             sessions=sessions,
             values=values,
             files=files,
+            events=events,
         ),
         analyzer=analyzer,
         checker=Checker(analyzer, settings.python),
         workflows=KeptWorkflows(),
+        events=events,
         files=files,
+        layers=layers,
         spill=values.store,
     )
 
@@ -73,12 +78,12 @@ def build_app(state: State) -> web.Application:
 
 async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an async generator
     state = app[STATE]
-    await asyncio.gather(state.files.open(), state.spill.open())
+    await asyncio.gather(state.files.open(), state.spill.open(), state.layers.open())
     await asyncio.gather(state.keeper.open(), state.analyzer.open())
     yield
     await state.analyzer.close()
     await state.keeper.close()
-    await asyncio.gather(state.files.close(), state.spill.close())
+    await asyncio.gather(state.files.close(), state.spill.close(), state.layers.close())
 
 
 async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> None:

@@ -7,6 +7,8 @@ from aiohttp import web
 from qflow_runner.analysis import Analyzer
 from qflow_runner.definitions import Definitions
 from qflow_runner.files import Files, Spill
+from qflow_runner.layers import Layers
+from qflow_runner.observe.events import Events
 from qflow_runner.run import Flow
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sessions import Sessions
@@ -26,7 +28,9 @@ class State:
     analyzer: Analyzer
     checker: Checker
     workflows: KeptWorkflows
+    events: Events
     files: Files
+    layers: Layers
     spill: Spill
 
 

@@ -98,6 +98,11 @@ class Layers:
         record = await self._building.run(layer, lambda: self._begin(layer, lock))
         return self._store.layer(record)
 
+    def has(self, lock: Lock) -> bool:
+        """Whether its layer is there and was looked at by this process, so that `layer` answers at once."""
+        layer = layer_id(lock, self._uv.platform)
+        return layer in self._checked and self._store.present(layer)
+
     def hold(self, layer_id: str) -> AbstractContextManager[None]:
         """While it is held, a layer is not removed. Raises LayerUnknown on entry."""
         return self._store.hold(layer_id)

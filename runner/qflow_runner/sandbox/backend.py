@@ -85,6 +85,10 @@ class Backend(Protocol):
         """Called when a sandbox died or did not dial: what is known of why, as one line; empty if nothing."""
         ...
 
+    async def compile(self, python: str, directory: Path) -> None:
+        """Byte-compile a directory that strangers filled, with this Python, where that can do no harm."""
+        ...
+
     async def health(self) -> Health:
         """Called for /readyz."""
         ...

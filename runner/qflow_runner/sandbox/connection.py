@@ -181,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _cut_frames(self) -> None:
         start = 0
-        while self._message is None:
+        while self._message is None and self._stream is None:
             head = start + wire.HEADER_SIZE
             if self._filled < head:
                 break
@@ -202,8 +202,6 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 self._await_payload(message, payload_size, self._scratch[end : self._filled])
                 start = self._filled
-                if self._stream is not None:
-                    break
         if start:
             rest = self._scratch[start : self._filled]
             if len(self._scratch) > SCRATCH >= len(rest):

@@ -5,8 +5,10 @@ comes here: its data goes over the guest's socket, so Docker may be away while w
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
@@ -16,12 +18,15 @@ import requests.exceptions
 import structlog
 
 from qflow_runner.errors import DockerUnavailable, ImageMissing, QflowError, SandboxError
+from qflow_runner.layers import compile_command
 from qflow_runner.sandbox import images
 from qflow_runner.sandbox.backend import Health, SandboxSpec, environment
 
 log = structlog.get_logger()
 
 API_DEADLINE_S = 30
+COMPILE_DEADLINE_S = 300
+COMPILE_DIR = "/mnt/layer"
 SANDBOX_DIR = "/run/qflow"
 LAYERS_DIR = "/opt/qflow/layers"
 FILES_DIR = "/run/qflow-files"
@@ -58,6 +63,9 @@ class DockerBackend:
             return await self._call(lambda client: _explain(client, container_name(sandbox)))
         except QflowError as error:
             return error.detail
+
+    async def compile(self, python: str, directory: Path) -> None:
+        await self._call(lambda client: _compile(client, python, directory))
 
     async def health(self) -> Health:
         try:
@@ -154,6 +162,36 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
         network_disabled=True,
     )
     client.api.start(created["Id"])
+
+
+def _compile(client: docker.DockerClient, python: str, directory: Path) -> None:
+    """In a container of its own, as the owner of the directory, which is all that it can write to."""
+    interpreter, *arguments = compile_command("/usr/local/bin/python3", COMPILE_DIR, os.cpu_count() or 1)
+    created = client.api.create_container(
+        images.image_name(python),
+        entrypoint=[interpreter],
+        command=arguments,
+        user=f"{os.getuid()}:{os.getgid()}",
+        network_disabled=True,
+        host_config=client.api.create_host_config(
+            binds={str(directory): {"bind": COMPILE_DIR, "mode": "rw"}},
+            network_mode="none",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            mem_limit="1g",
+            memswap_limit="1g",
+            pids_limit=64,
+        ),
+    )
+    try:
+        client.api.start(created["Id"])
+        status = client.api.wait(created["Id"], timeout=COMPILE_DEADLINE_S)["StatusCode"]
+        if status not in {0, 1}:
+            told = client.api.logs(created["Id"], tail=5).decode("utf-8", "replace").strip()
+            raise SandboxError(f"The byte compiler of Python {python} ended with status {status}: {told}")
+    finally:
+        client.api.remove_container(created["Id"], force=True, v=True)
 
 
 def _remove(client: docker.DockerClient, name: str) -> None:

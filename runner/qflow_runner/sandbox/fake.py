@@ -8,6 +8,7 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 
 from qflow_agent import wire
 from qflow_runner.errors import DockerUnavailable, QflowError
@@ -56,6 +57,10 @@ class FakeBackend:
 
     async def explain(self, sandbox: str) -> str:
         return "" if sandbox in self._zygotes else "it is gone"
+
+    async def compile(self, python: str, directory: Path) -> None:
+        del python, directory
+        self._fail()
 
     async def health(self) -> Health:
         return Health(self.failure is None, self.failure.detail if self.failure else "the fake answers")

@@ -292,6 +292,10 @@ def checked_hints(hints: list[str]) -> list[str]:
     return [_printable(hint)[:2_000] for hint in hints[:20] if isinstance(hint, str)]  # pyright: ignore[reportUnnecessaryIsInstance]
 
 
+def checked_text(text: str) -> str:
+    return _printable(text)[:1_000]
+
+
 def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 

@@ -18,6 +18,7 @@ import structlog
 
 import qflow_agent
 from qflow_runner.errors import SandboxError
+from qflow_runner.layers import compile_here
 from qflow_runner.sandbox import vendor
 from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec, environment
 
@@ -88,6 +89,9 @@ class ProcessBackend:
             return ""
         told = (home / "stderr").read_text(errors="replace")[-ERRORS_KEPT:].strip()
         return told.splitlines()[-1] if told else ""
+
+    async def compile(self, python: str, directory: Path) -> None:
+        await compile_here(python, directory)
 
     async def health(self) -> Health:
         return Health(True, WARNING)

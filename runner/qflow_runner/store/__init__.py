@@ -5,7 +5,6 @@ Importing this package imports no SQLAlchemy: `Database.open` does so beside the
 
 from qflow_runner.store.database import Database as Database
 from qflow_runner.store.definitions import StoredDefinitions as StoredDefinitions
-from qflow_runner.store.keeper import StoreKeeper as StoreKeeper
 from qflow_runner.store.model import NewVersion as NewVersion
 from qflow_runner.store.model import Saved as Saved
 from qflow_runner.store.model import SavedVersion as SavedVersion

@@ -54,8 +54,9 @@ class Binder:
         for parameter in self._signature.parameters:
             name = parameter.name
             value = ABSENT
-            if parameter.need is not None and self.supply is not None:
-                value = self.supply.give(parameter, self._signature.parameters, mapped, json)
+            need, supply = parameter.need, self.supply
+            if need is not None and supply is not None and (need.only or supply.has_files):
+                value = supply.give(parameter, self._signature.parameters, mapped, json)
             if value is not ABSENT:
                 pass
             elif name in mapped:

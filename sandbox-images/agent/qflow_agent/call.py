@@ -65,7 +65,9 @@ def call(
     exchange = None if desk is None else desk.exchange
     outbox = Outbox(exchange)
     supply = Supply(facts, outbox, exchange=exchange, binaries=parsed.binaries, secrets=secrets)
-    run = _Run(loaded, parsed, body, facts, keeper, supply=supply, outbox=outbox, goes_on=on_error == "continue")
+    run = _Run(
+        loaded, parsed, body, facts, keeper, supply=supply, outbox=outbox, goes_on=on_error == "continue"
+    )
     run.timing["parse"] = (perf_counter() - started) * 1000
     try:
         return run.outcome()

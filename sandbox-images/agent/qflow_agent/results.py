@@ -56,13 +56,12 @@ class ItemWriter:
         the very same object as one of them is paired with it. Raises Problem (result_type), and what the
         returned objects raise.
         """
-        at = len(self._parts)
-        # A call that gives nothing but files makes no {"value": null} of it.
-        self._write({} if value is None and self._outbox.added else value, number, inputs)
         if self._outbox.added:
-            self._attach(at, number)
-
-    def _write(self, value: Any, number: Optional[int], inputs: Sequence[Json]) -> None:
+            added, at = self._outbox.take(), len(self._parts)
+            # A call that gives nothing but files makes no {"value": null} of it.
+            self.write({} if value is None else value, number, inputs)
+            self._attach(at, number, added)
+            return
         keeper = self._keeper
         if keeper is not None:
             keeper.begin()
@@ -112,7 +111,9 @@ class ItemWriter:
                 at = len(self._parts)
                 self._write_element(element, number, index)
                 if self._outbox.added:
-                    self._attach(at, number)
+                    self._attach(at, number, self._outbox.take())
+            if self._outbox.added:
+                self._attach(len(self._parts), number, self._outbox.take())
         else:
             self._write_single(value, number, [])
 
@@ -200,11 +201,11 @@ class ItemWriter:
         except (ValueError, OSError) as error:
             raise refusal(path, type(value), "cannot become a file (%s)" % error, _FILE_ADVICE) from None
 
-    def _attach(self, at: int, number: Optional[int] = None) -> None:
+    def _attach(self, at: int, number: Optional[int], added: Json) -> None:
         """Give the files that the code added to the item at `at`, or to one of their own where there is none."""
         if at >= len(self._parts):
             self._parts.append(codec.dumps_item({}, number, None))
-        self._parts[at] = with_binary(self._parts[at], self._outbox.take())
+        self._parts[at] = with_binary(self._parts[at], added)
 
     def _timed(self, iterator: Iterator[Any]) -> Iterator[Any]:
         """The elements; the time they take is the code's."""

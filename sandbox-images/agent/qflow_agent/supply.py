@@ -33,6 +33,7 @@ class Supply:
         self._secrets = Secrets(secrets or {})
         self._files = Files(outbox.add)
         self._teller = Teller(self._tell)
+        self.has_files = len(binaries) > 0
         self.number: Optional[int] = None
 
     def give(self, parameter: Any, parameters: Sequence[Any], mapped: Json, json: Json) -> Any:

@@ -6,6 +6,7 @@ from tests.unit.analysis.reading import analysis_of, codes
 
 IMPORTS = {
     "import json, os.path": [],
+    "import qflow\nfrom qflow import Context, File": [],
     "import pandas as pd\nfrom pandas import DataFrame": ["pandas"],
     "import cv2, PIL.Image, yaml": ["opencv-python-headless", "pillow", "pyyaml"],
     "from sklearn.linear_model import LinearRegression": ["scikit-learn"],

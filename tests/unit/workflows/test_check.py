@@ -104,6 +104,19 @@ async def test_a_refusal_names_nodes_types_and_reason(checker: Checker) -> None:
     assert sentence.startswith("'source' gives str, but 'target' takes 'n: int': ")
 
 
+async def test_what_comes_by_itself_is_not_judged(checker: Checker) -> None:
+    """The link is held against the first parameter that an item fills."""
+    source = qflow("def f() -> int: ...\n")
+    head = "from qflow import Context, File\n"
+    fine = await checked(checker, source, qflow(head + "def g(ctx: Context, photo: File, n: int): ...\n"))
+    wrong = await checked(checker, source, qflow(head + "def g(ctx: Context, photo: File, n: str): ...\n"))
+
+    assert [link.verdict.judgement.verdict for link in (*fine.links, *wrong.links)] == [
+        "assignable",
+        "incompatible",
+    ]
+
+
 async def test_the_function_that_the_node_names_is_judged(checker: Checker) -> None:
     """By its name, also out of a whole signature."""
     code = "def a(x: int) -> int: ...\ndef b(x: int) -> str: ...\n"

@@ -6,3 +6,4 @@ from qflow_runner.store.sql import saved_rows as saved_rows
 from qflow_runner.store.sql import version_rows as version_rows
 from qflow_runner.store.sql.engine import Engine as Engine
 from qflow_runner.store.sql.engine import reason_of as reason_of
+from qflow_runner.store.sql.tables import HEAD as HEAD

@@ -1,17 +1,14 @@
 """Rows of the table of definitions."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qflow_runner.store.sql.tables import definitions
-
-USED_EVERY = timedelta(days=1)
-"""How exactly the last use is known."""
 
 
 async def load(connection: AsyncConnection, definition_id: str) -> tuple[Mapping[str, Any], datetime] | None:
@@ -28,7 +25,3 @@ async def save(
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     adding = insert(definitions).values(id=definition_id, content=dict(content), created=now, used=now)
     await connection.execute(adding.on_conflict_do_update(index_elements=["id"], set_={"used": now}))
-
-
-async def touch(connection: AsyncConnection, definition_id: str, now: datetime) -> None:
-    await connection.execute(update(definitions).where(definitions.c.id == definition_id).values(used=now))

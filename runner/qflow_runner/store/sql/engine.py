@@ -7,30 +7,39 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, event, exc, make_url, text
+from sqlalchemy import URL, Connection, event, exc, inspect, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from qflow_runner.store.sql.tables import HEAD
-
 Answer = TypeVar("Answer")
 Work = Callable[[AsyncConnection], Awaitable[Answer]]
 
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
 _WRITES = "qflow_writes"
 
 # Faults of our own statements; whatever else the database says is about its state.
 _OURS = (exc.IntegrityError, exc.DataError)
 
 
+class WrongVersion(Exception):
+    """The database was migrated by a later version of Qflow."""
+
+
 class Engine:
     """A pool of connections. Every transaction is one call of `read` or `write`, and short."""
 
-    def __init__(self, url: str, deadline_s: float) -> None:
-        self.url = _with_driver(url)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._pool = _sqlite(self.url, deadline_s) if self.is_sqlite else _postgres(self.url, deadline_s)
+    def __init__(self, url: str, deadline_s: float, statement_s: float | None = None) -> None:
+        """`deadline_s` is for a connection, and for a statement too where it has no longer one."""
+        made = make_url(url)
+        made = made.set(drivername=_DRIVERS[made.drivername])
+        self.is_sqlite = made.get_backend_name() == "sqlite"
+        make = _sqlite if self.is_sqlite else _postgres
+        self._pool = make(made, deadline_s, statement_s or deadline_s)
         # SQLite lets one write at a time and makes the others poll; here they wait in line.
         self._line: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
@@ -53,29 +62,30 @@ class Engine:
     async def version(self) -> str | None:
         """The migration that the database is at; None for a new one."""
 
-        def ask(connection: Any) -> str | None:
-            if not connection.dialect.has_table(connection, "alembic_version"):
-                return None
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-        return await self.read(lambda connection: connection.run_sync(ask))
-
-    @property
-    def head(self) -> str:
-        return HEAD
+        return await self.read(lambda connection: connection.run_sync(version_of))
 
     async def ping(self) -> None:
         # A read of a table, because SQLite opens a file no earlier.
-        await self.read(lambda connection: connection.execute(text("SELECT version_num FROM alembic_version")))
+        await self.read(
+            lambda connection: connection.execute(text("SELECT version_num FROM alembic_version"))
+        )
 
     async def close(self) -> None:
         await self._pool.dispose()
+
+
+def version_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def reason_of(error: BaseException) -> str | None:
     """What is wrong with the database, in a line without its address; None where the database is not at fault."""
     if isinstance(error, _OURS):
         return None
+    if isinstance(error, WrongVersion):
+        return str(error)
     if isinstance(error, exc.DBAPIError):
         told = str(error.orig).strip().splitlines() if error.orig is not None else []
         # SQLAlchemy's adapter puts the driver's class in front.
@@ -90,12 +100,7 @@ def reason_of(error: BaseException) -> str | None:
     return str(error).splitlines()[0] if type(error).__module__.startswith("asyncpg") else None
 
 
-def _with_driver(url: str) -> URL:
-    made = make_url(url)
-    return made.set(drivername=_DRIVERS[made.drivername])
-
-
-def _sqlite(url: URL, deadline_s: float) -> AsyncEngine:
+def _sqlite(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
     path = Path(url.database or "")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Made before SQLite would make it: what people wrote is the owner's alone, and its journals follow.
@@ -107,7 +112,7 @@ def _sqlite(url: URL, deadline_s: float) -> AsyncEngine:
         # Without it the driver begins transactions by itself, and late.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(deadline_s * 1000 * 0.8)}")
+        cursor.execute(f"PRAGMA busy_timeout = {int(statement_s * 800)}")
         cursor.execute("PRAGMA journal_mode = WAL")
         # Every commit is on the disk before it is answered.
         cursor.execute("PRAGMA synchronous = FULL")
@@ -123,12 +128,12 @@ def _sqlite(url: URL, deadline_s: float) -> AsyncEngine:
     return engine
 
 
-def _postgres(url: URL, deadline_s: float) -> AsyncEngine:
+def _postgres(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_size=4,
         max_overflow=4,
         pool_timeout=deadline_s,
         pool_pre_ping=True,  # the server may have gone and come back
-        connect_args={"timeout": deadline_s, "command_timeout": deadline_s},
+        connect_args={"timeout": deadline_s, "command_timeout": statement_s},
     )

@@ -12,12 +12,12 @@ from qflow_runner.store.model import NewVersion, SavedVersion
 from qflow_runner.store.sql import definition_rows
 from qflow_runner.store.sql.tables import saved, versions
 
-KEYS_AT_ONCE = 200
-"""Names in one question: databases bound the parameters of a statement."""
+AT_ONCE = 200
+"""Versions in one question: databases bound the parameters of a statement."""
 
 
 async def add(
-    connection: AsyncConnection, name: str, key: str, new: NewVersion, content_hash: str, now: datetime
+    connection: AsyncConnection, name: str, key: str, new: NewVersion, *, content_hash: str, now: datetime
 ) -> bool:
     """Whether a version was added: the latest one may have this very content. A deleted name comes back."""
     await definition_rows.save(connection, new.definition_id, new.definition, now)
@@ -27,9 +27,7 @@ async def add(
     holding = adding.on_conflict_do_update(index_elements=["key"], set_={"key": key})
     row = (await connection.execute(holding.returning(saved.c.id, saved.c.latest, saved.c.deleted))).one()
     known = await connection.execute(
-        select(versions.c.content_hash).where(
-            versions.c.saved_id == row.id, versions.c.version == row.latest
-        )
+        select(versions.c.content_hash).where(versions.c.saved_id == row.id, versions.c.version == row.latest)
     )
     if known.scalar_one_or_none() == content_hash:
         if row.deleted is not None:
@@ -68,12 +66,15 @@ async def load_many(
 ) -> dict[tuple[str, int | None], SavedVersion]:
     """By key and version (None: the latest); what is not there is left out."""
     found: dict[tuple[str, int | None], SavedVersion] = {}
-    ordered = sorted({key for key, _ in wanted})
-    for start in range(0, len(ordered), KEYS_AT_ONCE):
-        keys = ordered[start : start + KEYS_AT_ONCE]
-        numbers = sorted({number for key, number in wanted if number is not None and key in set(keys)})
-        of_interest = (versions.c.version == saved.c.latest) | versions.c.version.in_(numbers[:KEYS_AT_ONCE])
-        for row in await connection.execute(_versions().where(saved.c.key.in_(keys), of_interest)):
+    ordered = sorted(wanted, key=lambda each: (each[0], each[1] or 0))
+    for start in range(0, len(ordered), AT_ONCE):
+        chunk = ordered[start : start + AT_ONCE]
+        asked = _versions().where(
+            saved.c.key.in_({key for key, _ in chunk}),
+            (versions.c.version == saved.c.latest)
+            | versions.c.version.in_({number for _, number in chunk if number}),
+        )
+        for row in await connection.execute(asked):
             version = _version(row)
             if version.version == version.latest:
                 found[row.key, None] = version

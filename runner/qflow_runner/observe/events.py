@@ -1,0 +1,67 @@
+"""What happens in an execution, for whoever watches it: the start, progress and end of its runs.
+
+Nobody has to watch, and a watcher that is too slow misses the oldest of what it did not read, never delays a run.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+WAITING = 256
+"""Events that a watcher may be behind."""
+
+Kind = Literal["started", "progress", "ended"]
+
+
+@dataclass(frozen=True)
+class Event:
+    kind: Kind
+    node: str
+    about: dict[str, Any]
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self._waiting: deque[Event] = deque(maxlen=WAITING)
+        self._news = asyncio.Event()
+
+    def tell(self, event: Event) -> None:
+        self._waiting.append(event)
+        self._news.set()
+
+    async def events(self, pause_s: float) -> AsyncGenerator[Event | None]:
+        """The next event; None when there was none for `pause_s`, so that a reader can show that it is alive."""
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            self._news.clear()
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._news.wait()
+            except TimeoutError:
+                yield None
+
+
+class Events:
+    def __init__(self) -> None:
+        self._watchers: dict[str, set[Watcher]] = {}
+
+    def tell(self, execution: str, kind: Kind, node: str, **about: Any) -> None:
+        for watcher in self._watchers.get(execution, ()):
+            watcher.tell(Event(kind, node, about))
+
+    @contextmanager
+    def watched(self, execution: str) -> Generator[Watcher]:
+        """Events from now on."""
+        watcher = Watcher()
+        self._watchers.setdefault(execution, set()).add(watcher)
+        try:
+            yield watcher
+        finally:
+            watchers = self._watchers[execution]
+            watchers.discard(watcher)
+            if not watchers:
+                del self._watchers[execution]

@@ -1,0 +1,50 @@
+"""Brings a database to `HEAD`. Imports Alembic, so it is imported only where there is something to migrate."""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from qflow_runner.store.sql.engine import Engine, WrongVersion, version_of
+
+MIGRATE_S = 600.0
+"""How long one statement of a migration may take."""
+_LOCK = 7_170_001
+"""The number of PostgreSQL's lock: runners that share a database migrate it one after the other."""
+
+
+def migrate(url: str, deadline_s: float) -> None:
+    """For a thread of its own: it has its own event loop, and holds up nobody's. In one transaction."""
+    asyncio.run(_migrate(url, deadline_s))
+
+
+async def _migrate(url: str, deadline_s: float) -> None:
+    engine = Engine(url, deadline_s, MIGRATE_S)
+    try:
+        async with engine.transaction() as connection:
+            if not engine.is_sqlite:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+            await connection.run_sync(upgrade)
+    finally:
+        await engine.close()
+
+
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run the migrations that `connection`'s database lacks. Raises WrongVersion."""
+    config = _config()
+    at = version_of(connection)
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    if at is not None and at not in known:
+        raise WrongVersion(f"it was made by a newer Qflow (migration {at}): update this one")
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+
+
+def _config() -> Config:
+    config = Config()
+    folder = Path(__file__).resolve().parent.parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
