@@ -2,8 +2,9 @@
 
 /*
  * Hook file for n8n (EXTERNAL_HOOK_FILES). It refuses to publish or to run a workflow in which a link between Qflow
- * nodes cannot work, and lets the editor extension ask for the same check. It never refuses a save; while the runner
- * is away or slow it refuses nothing. Every kind of n8n process loads it: main, webhook, worker and command line.
+ * nodes cannot work, lets the editor extension ask for the same check, and tells the runner when an execution is over.
+ * It never refuses a save; while the runner is away or slow it refuses nothing. Every kind of n8n process loads it:
+ * main, webhook, worker and command line.
  */
 
 const { createHash } = require('node:crypto');
@@ -199,6 +200,28 @@ async function refuseBadLinks(workflow) {
 	if (refused.length > 0) throw new LinkRefusedError(refused);
 }
 
+// --- the end of an execution ----------------------------------------------------------------------------------------
+
+/** Executions from the editor, whose objects "Execute step" may ask for later. */
+const KEPT_MODES = ['manual', 'evaluation', 'chat'];
+
+/** Frees what the execution holds in the runner. Nobody waits for it: unused sessions end by themselves as well. */
+function endSession(run, workflow, executionId) {
+	const waits = run?.waitTill != null || run?.status === 'waiting';
+	if (!settings.url || !executionId || waits || KEPT_MODES.includes(run?.mode)) return;
+	const nodes = Array.isArray(workflow?.nodes) ? workflow.nodes : Object.values(workflow?.nodes ?? {});
+	if (!nodes.some(isQflow) || Date.now() < restUntil) return;
+	fetch(`${settings.url}/v1/executions/${encodeURIComponent(executionId)}/session`, {
+		method: 'DELETE',
+		redirect: 'error',
+		headers: { Authorization: `Bearer ${settings.token}` },
+		signal: AbortSignal.timeout(TIMEOUT_MS),
+	}).catch(() => {
+		restUntil = Date.now() + REST_AFTER_FAILURE_MS;
+		lastFailure = new NotCheckedError('the Qflow runner: it does not answer');
+	});
+}
+
 // --- routes for the editor extension --------------------------------------------------------------------------------
 
 const sessions = new Memory(SESSIONS);
@@ -264,5 +287,9 @@ function addRoutes(server) {
 
 module.exports = {
 	n8n: { ready: [async (server) => addRoutes(server)] },
-	workflow: { activate: [refuseBadLinks], preExecute: [refuseBadLinks] },
+	workflow: {
+		activate: [refuseBadLinks],
+		preExecute: [refuseBadLinks],
+		postExecute: [async (run, workflow, executionId) => endSession(run, workflow, executionId)],
+	},
 };

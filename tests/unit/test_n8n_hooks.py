@@ -22,7 +22,7 @@ const loaded = require(hooks);
 (async () => {
     const thrown = [];
     for (const [name, workflow] of calls) {
-        const error = await loaded.workflow[name][0](workflow).then(() => null, (caught) => caught);
+        const error = await loaded.workflow[name][0](...[workflow].flat()).then(() => null, (caught) => caught);
         thrown.push(error && { message: error.message, status: error.httpStatusCode, node: error.nodeId });
     }
     console.log(JSON.stringify({ thrown, shown: process.env.QFLOW_TOKEN ?? null }));
@@ -38,12 +38,17 @@ class FakeRunner:
         self.asked: list[Any] = []
         self.tokens: set[str] = set()
         self.links: list[dict[str, str]] = []
+        self.ended: list[str] = []
         self.answer: Callable[[], Awaitable[web.Response]] = self._links
 
     async def check(self, request: web.Request) -> web.Response:
         self.asked.append(await request.json())
         self.tokens.add(request.headers["Authorization"])
         return await self.answer()
+
+    async def end(self, request: web.Request) -> web.Response:
+        self.ended.append(request.match_info["id"])
+        return web.json_response({"ended": 1})
 
     async def _links(self) -> web.Response:
         return web.json_response({"ok": not self.links, "links": self.links, "nodes": [], "suggestions": []})
@@ -63,6 +68,7 @@ async def _fake() -> AsyncIterator[FakeRunner]:
     fake = FakeRunner()
     app = web.Application()
     app.router.add_post("/v1/workflows/check", fake.check)
+    app.router.add_delete("/v1/executions/{id}/session", fake.end)
     server = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await server.setup()
     await web.TCPSite(server, "127.0.0.1", 0).start()
@@ -72,7 +78,7 @@ async def _fake() -> AsyncIterator[FakeRunner]:
 
 
 async def call(
-    folder: Path, url: str, calls: Sequence[tuple[str, Workflow]], env: dict[str, str] | None = None
+    folder: Path, url: str, calls: Sequence[tuple[str, Any]], env: dict[str, str] | None = None
 ) -> tuple[Any, str]:
     """What each call threw (None: nothing), with what the hook file left of the environment; and what it logged."""
     write_files(folder, url, TOKEN)
@@ -222,3 +228,23 @@ async def test_settings_that_cannot_be_read_are_said_and_do_not_stop_n8n(
 
     assert 0 == process.returncode
     assert b"qflow.json cannot be read" in log
+
+
+async def test_an_execution_that_is_over_ends_its_session(tmp_path: Path, fake: FakeRunner) -> None:
+    """Not one from the editor, not one that waits, and not one without a Qflow node."""
+    qflow_workflow, other = (
+        as_it_runs(two_nodes()),
+        as_it_runs(chain("None", [node("Set", "n8n-nodes-base.set")])),
+    )
+    runs = [
+        ({"mode": "trigger", "status": "success"}, qflow_workflow, "1"),
+        ({"mode": "manual", "status": "success"}, qflow_workflow, "2"),
+        ({"mode": "webhook", "status": "waiting", "waitTill": "2030-01-01"}, qflow_workflow, "3"),
+        ({"mode": "webhook", "status": "error"}, two_nodes(), "4/5"),
+        ({"mode": "webhook", "status": "success"}, other, "6"),
+    ]
+
+    reply, _ = await call(tmp_path, fake.url, [("postExecute", list(run)) for run in runs])
+
+    assert [None] * len(runs) == reply["thrown"]
+    assert ["1", "4/5"] == sorted(fake.ended)
