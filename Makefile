@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check unit docker e2e format setup engine images node n8n browser clean
+.PHONY: help demo test bench check unit docker e2e format setup engine images node n8n browser postgres clean
 
 help: ## Print this list
 	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,7 @@ check: setup node ## Run linters, type checkers and the import contracts
 	@scripts/node-package.sh lint
 
 unit: setup node ## Run the tests that need neither Docker nor n8n
+	@scripts/postgres.sh || test -z "$$CI"  # without one its tests are skipped, which CI never allows
 	@$(PY) -m pytest tests/unit tests/contract -m "not docker"
 	@scripts/node-package.sh test
 
@@ -53,6 +54,9 @@ n8n: ## Install the real n8n
 
 browser: ## Install Chromium
 	@scripts/browser.sh
+
+postgres: ## Install PostgreSQL
+	@scripts/postgres.sh
 
 clean: ## Remove what was built here
 	@rm -rf build .venv n8n-nodes-qflow/dist n8n-nodes-qflow/node_modules

@@ -98,6 +98,13 @@ class Process:
             f"{self.name} ended with {self._process.returncode} before it was ready:\n{self.tail()}"
         )
 
+    async def ended(self, deadline_s: float = 15) -> None:
+        """Wait until it has ended by itself, and end what it left in its group."""
+        async with asyncio.timeout(deadline_s):
+            await self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
     async def stop(self, deadline_s: float = 15) -> None:
         """Ask it to end, insist after `deadline_s`, and end what it left in its group. Quiet when it is gone."""
         if self.running:

@@ -1,11 +1,15 @@
 import http from 'node:http';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 
 import type {
+	IBinaryData,
 	IDataObject,
 	IExecuteFunctions,
 	IHttpRequestOptions,
 	INode,
 	INodeExecutionData,
+	INodeListSearchResult,
 	INodePropertyOptions,
 	ILoadOptionsFunctions,
 	ISourceData,
@@ -32,7 +36,11 @@ export interface Setup {
 	/** The nodes before this one; by default the first one's first output is where the items come from. */
 	parents?: NodeTypeAndVersion[];
 	source?: ISourceData;
+	/** All nodes that follow, and what stands directly before each: by default this one. */
+	children?: Array<Partial<NodeTypeAndVersion> & { before?: string[] }>;
 }
+
+export const NODE_TYPE = 'n8n-nodes-qflow.qflowPython';
 
 /** The part of n8n's execution context that the node uses. */
 export class FakeContext {
@@ -41,13 +49,26 @@ export class FakeContext {
 	/** Paths and items of all parameters that were read. */
 	readonly read: Array<[path: string, item: number]> = [];
 	readonly node: INode;
-	readonly helpers = { httpRequestWithAuthentication: this.request.bind(this) };
+	/** What n8n's store of binary data holds, by id. */
+	readonly stored = new Map<string, Buffer>();
+	/** Path and time limit of each request, in milliseconds. */
+	readonly limits: Array<[path: string | undefined, timeout: number | undefined]> = [];
+	/** How many requests were under way at the same time. */
+	mostAtOnce = 0;
+	private atOnce = 0;
+	readonly helpers = {
+		httpRequestWithAuthentication: this.request.bind(this),
+		getBinaryMetadata: async (id: string) => ({ fileSize: this.contentOf(id).length }),
+		getBinaryStream: async (id: string) => Readable.from([this.contentOf(id)]),
+		binaryToBuffer: async (body: Readable) => await buffer(body),
+		prepareBinaryData: this.keep.bind(this),
+	};
 
-	constructor(private readonly setup: Setup) {
+	constructor(readonly setup: Setup) {
 		this.node = {
 			id: 'a',
 			name: setup.nodeName ?? 'Python',
-			type: 'n8n-nodes-qflow.qflowPython',
+			type: NODE_TYPE,
 			typeVersion: 1,
 			position: [0, 0],
 			parameters: setup.parameters as INode['parameters'],
@@ -67,8 +88,15 @@ export class FakeContext {
 		);
 	}
 
-	getParentNodes() {
-		return this.setup.parents ?? [];
+	getParentNodes(name: string) {
+		if (name === this.node.name) return this.setup.parents ?? [];
+		const { before } = this.setup.children?.find((child) => child.name === name) ?? {};
+		return (before ?? [this.node.name]).map((each) => ({ name: each }));
+	}
+
+	getChildNodes() {
+		const plain = { type: NODE_TYPE, typeVersion: 1, disabled: false };
+		return (this.setup.children ?? []).map((child) => ({ ...plain, ...child }));
 	}
 
 	getInputSourceData(): ISourceData {
@@ -87,7 +115,9 @@ export class FakeContext {
 	/** Expressions are JavaScript over `$json` and `$itemIndex`; one alone gives a value, others give text. */
 	getNodeParameter(path: string, item: number, fallback?: unknown): unknown {
 		this.read.push([path, item]);
-		const raw = valueAt(this.node.parameters, path) ?? fallback;
+		const found = valueAt(this.node.parameters, path) ?? fallback;
+		const located = (found as { __rl?: boolean; value?: unknown } | undefined)?.__rl === true;
+		const raw = located ? (found as { value: unknown }).value : found;
 		if (typeof raw !== 'string' || !raw.startsWith('=')) return raw;
 		const evaluate = (body: string): unknown =>
 			new Function('$json', '$itemIndex', `return (${body})`)(
@@ -134,11 +164,40 @@ export class FakeContext {
 	/** As in n8n: the credential authenticates, cancelling the execution aborts, errors are wrapped. */
 	private async request(_credential: string, options: IHttpRequestOptions) {
 		const complete = await new QflowApi().authenticate(await this.getCredentials(), options);
+		this.limits.push([options.url?.split('?')[0], options.timeout]);
+		this.atOnce += 1;
+		this.mostAtOnce = Math.max(this.mostAtOnce, this.atOnce);
 		try {
 			return await send(complete, this.setup.signal);
 		} catch (error) {
 			throw new NodeApiError(this.node, error as JsonObject);
+		} finally {
+			this.atOnce -= 1;
 		}
+	}
+
+	/** As n8n's `prepareBinaryData`, with a store in memory. */
+	private async keep(content: Buffer | Readable, fileName?: string, mimeType?: string) {
+		const bytes = Buffer.isBuffer(content) ? content : await buffer(content);
+		const id = `store:${this.stored.size}`;
+		this.stored.set(id, bytes);
+		return { id, data: 'store', bytes: bytes.length, mimeType, fileName };
+	}
+
+	private contentOf(id: string): Buffer {
+		const content = this.stored.get(id);
+		if (content === undefined) throw new Error(`There is no ${id}.`);
+		return content;
+	}
+
+	/** A file as an item of n8n has it. */
+	async file(content: Buffer, fileName: string, mimeType: string): Promise<IBinaryData> {
+		return (await this.keep(content, fileName, mimeType)) as IBinaryData;
+	}
+
+	/** What n8n holds under a file of an output item. */
+	contentIn(item: INodeExecutionData | undefined, property: string): string | undefined {
+		return this.stored.get(item?.binary?.[property]?.id ?? '')?.toString();
 	}
 
 	async execute(): Promise<INodeExecutionData[]> {
@@ -150,6 +209,18 @@ export class FakeContext {
 	async functions(): Promise<INodePropertyOptions[]> {
 		const { getFunctions } = new QflowPython().methods.loadOptions;
 		return await getFunctions.call(this as unknown as ILoadOptionsFunctions);
+	}
+
+	/** The list that shows the packages in use. */
+	async packages(): Promise<INodePropertyOptions[]> {
+		const { getPackages } = new QflowPython().methods.loadOptions;
+		return await getPackages.call(this as unknown as ILoadOptionsFunctions);
+	}
+
+	/** The list of the parameter "Definition". */
+	async saved(filter?: string, page?: string): Promise<INodeListSearchResult> {
+		const { searchSaved } = new QflowPython().methods.listSearch;
+		return await searchSaved.call(this as unknown as ILoadOptionsFunctions, filter, page);
 	}
 
 	/** The fields of the parameter "Arguments". */
@@ -188,18 +259,19 @@ async function send(options: IHttpRequestOptions, signal?: AbortSignal) {
 				...(signal ? { signal } : {}),
 			},
 			(response) => {
-				const chunks: Buffer[] = [];
-				response.on('data', (chunk: Buffer) => chunks.push(chunk));
-				response.on('error', reject);
-				response.on('end', () => {
-					resolve({ statusCode: response.statusCode, body: Buffer.concat(chunks) });
-				});
+				const { statusCode } = response;
+				if (options.encoding === 'stream') {
+					resolve({ statusCode, body: response });
+					return;
+				}
+				buffer(response).then((body) => resolve({ statusCode, body }), reject);
 			},
 		);
 		request.on('error', reject);
 		request.setTimeout(options.timeout ?? 0, () => {
 			request.destroy(Object.assign(new Error('timeout'), { code: 'ECONNABORTED' }));
 		});
-		request.end(options.body);
+		if (options.body instanceof Readable) options.body.pipe(request);
+		else request.end(options.body);
 	});
 }

@@ -59,8 +59,7 @@ test('Functions are listed with their signatures, after the one that is called w
 		{
 			name: `Automatic: ${INVOICE.signature}`,
 			value: '',
-			description:
-				'The only function, or the one named main. Packages found in the code: pandas>=2, rich.',
+			description: 'The only function, or the one named main.',
 		},
 		{
 			name: INVOICE.signature,
@@ -271,6 +270,29 @@ test('The editor still works with arguments that are there', async ({ runner, pr
 
 	expect(visible(fields)).toHaveLength(2);
 });
+
+test.for<[string, Partial<Analysis>]>([
+	['None: the code needs no packages', {}],
+	['pandas>=2, rich', ONE],
+	[
+		'pandas>=2 (header), pillow (import PIL)',
+		{
+			requirements: [
+				{ requirement: 'pandas>=2', source: 'header', module: '' },
+				{ requirement: 'pillow', source: 'import', module: 'PIL' },
+			],
+		},
+	],
+	['The code cannot be read', { findings: [BROKEN] }],
+])(
+	'The packages in use are shown with where they are asked for: %s',
+	async (row, { runner, prepare }) => {
+		const [name, analysis] = row;
+		runner.analysis = analysis;
+
+		expect(await prepare().packages()).toEqual([{ name, value: '' }]);
+	},
+);
 
 function visible(fields: ResourceMapperField[]): ResourceMapperField[] {
 	return fields.filter((field) => field.display);

@@ -1,7 +1,8 @@
 import { expect, vi } from 'vitest';
 
+import type { DefinitionReply } from '../nodes/QflowPython/api.js';
 import { newCode, test } from './fixtures.mjs';
-import { Response } from './runner.mjs';
+import { echo, Response } from './runner.mjs';
 
 const RUN = 'POST /v1/definitions/{id}/runs';
 const STORE = 'PUT /v1/definitions';
@@ -113,11 +114,53 @@ test('Only what Python needs of an item is sent', async ({ runner, prepare }) =>
 
 	await prepare({}, { items }).execute();
 
-	expect(runner.runs[0]?.text).toEqual(
-		'{"items":[{"json":{"n":"é"},"binary":{"photo":' +
-			'{"mimeType":"image/png","fileName":"a.png","id":"x:1"}}},{"json":{"n":2}}]}',
-	);
+	expect(runner.runs[0]?.text).toEqual('{"items":[{"json":{"n":"é"}},{"json":{"n":2}}]}');
 });
+
+test('A reference goes through untouched, both ways', async ({ runner, prepare }) => {
+	const reference = { $qflow: { ref: 'r-1', type: 'pandas.DataFrame', shape: [3, 2] } };
+
+	const output = await prepare({}, { items: [reference] }).execute();
+
+	expect(runner.runs[0]?.body.items).toEqual([{ json: reference }]);
+	expect(output).toEqual([{ json: reference, pairedItem: 0 }]);
+});
+
+test('A run may take its time limit, and the installing of its packages where it has any', async ({
+	runner,
+	prepare,
+}) => {
+	const limitOf = async (reply: Partial<DefinitionReply>) => {
+		runner.reply = reply;
+		const context = prepare({ options: { timeout: 5 } });
+		await context.execute();
+		return (context.limits.at(-1)?.[1] ?? 0) / 1000;
+	};
+
+	expect(await limitOf({ timeout_s: 5, requirements: [] })).toEqual(65);
+	expect(await limitOf({ timeout_s: 5, requirements: ['pandas'] })).toEqual(1265);
+	expect(await limitOf({})).toEqual(90);
+});
+
+test.for<[Record<string, unknown>, string[]]>([
+	[{ total_ms: 900, code_ms: 880 }, []],
+	[{}, []],
+	[{ total_ms: 'long' }, []],
+	[
+		{ total_ms: 1240, queue_ms: 0.2, sandbox_ms: 301, load_ms: 42, code_ms: 810, later_ms: '<b>' },
+		['1.2 s: sandbox 0.3 s, load 0.04 s, code 0.8 s'],
+	],
+])(
+	'What a long run spent its time on is a hint: %j',
+	async ([timing, hints], { runner, prepare }) => {
+		runner.behaviour = ({ body }) => ({ items: echo(body), timing });
+		const run = prepare();
+
+		await run.execute();
+
+		expect(run.hints.map((hint) => hint.message)).toEqual(hints);
+	},
+);
 
 test('Output items keep the origin that the runner gave them', async ({ runner, prepare }) => {
 	runner.behaviour = () => ({

@@ -6,10 +6,12 @@ import type { AddressInfo } from 'node:net';
 import type {
 	Analysis,
 	Definition,
+	DefinitionReply,
 	Link,
 	Problem,
 	ReplyItem,
 	RunReply,
+	SavedDefinition,
 } from '../nodes/QflowPython/api.js';
 
 export interface RunBody {
@@ -39,11 +41,19 @@ export class Response {
 		readonly status: number,
 		readonly text: string,
 		readonly type = 'application/json',
+		/** Whether the connection breaks before its end. */
+		readonly cut = false,
 	) {}
 
 	static problem(problem: Problem & { status: number }): Response {
 		return new Response(problem.status, JSON.stringify(problem), 'application/problem+json');
 	}
+}
+
+export interface SeenFile {
+	query: Record<string, string>;
+	content: Buffer;
+	length: string | undefined;
 }
 
 export const TOKEN = 'the-token-of-the-stub';
@@ -60,6 +70,16 @@ export class StubRunner {
 	/** What it finds of any workflow. */
 	links: Array<Partial<Link>> | Response = [];
 	readonly checked: CheckedWorkflow[] = [];
+	/** Files by the ids that it gave them, and those that it has for the node. */
+	readonly uploads = new Map<string, SeenFile>();
+	readonly downloads = new Map<string, string | Response>();
+	/** What it answers to an upload, or to a definition, instead of taking it. */
+	refusal: Response | undefined;
+	storing: Response | undefined;
+	/** Definitions by name; a later one of a name is a newer version. */
+	readonly saved: SavedDefinition[] = [];
+	/** What it adds to its answer to a definition. */
+	reply: Partial<DefinitionReply> = {};
 	/** Leaves runs unanswered. */
 	silent = false;
 	private readonly definitions = new Map<string, Definition>();
@@ -97,23 +117,44 @@ export class StubRunner {
 		});
 		const chunks: Buffer[] = [];
 		for await (const chunk of request) chunks.push(chunk as Buffer);
-		const text = Buffer.concat(chunks).toString();
+		const content = Buffer.concat(chunks);
 		const url = new URL(request.url ?? '', this.url);
 		this.requests.push(`${request.method} ${url.pathname.replace(/[0-9a-f]{64}/, '{id}')}`);
+		if (url.pathname === '/v1/files') {
+			const query = Object.fromEntries(url.searchParams);
+			const length = request.headers['content-length'];
+			this.uploads.set(`file-${this.uploads.size}`, { query, content, length });
+		}
 		if (this.silent && request.method === 'POST') return;
 		const answer =
 			request.headers.authorization === `Bearer ${TOKEN}`
-				? this.answer(request.method ?? '', url, text)
+				? this.answer(request.method ?? '', url, content.toString())
 				: Response.problem({ status: 401, code: 'unauthorized', detail: 'The token is wrong.' });
-		response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.text);
+		const length = Buffer.byteLength(answer.text) + (answer.cut ? 1_000 : 0);
+		response.writeHead(answer.status, { 'content-type': answer.type, 'content-length': length });
+		if (answer.cut) response.write(answer.text, () => response.destroy());
+		else response.end(answer.text);
 	}
 
 	private answer(method: string, url: URL, text: string): Response {
 		if (method === 'PUT' && url.pathname === '/v1/definitions') {
+			if (this.storing !== undefined) return this.storing;
 			const id = createHash('sha256').update(text).digest('hex');
 			this.definitions.set(id, JSON.parse(text) as Definition);
-			return new Response(200, JSON.stringify({ id, functions: [] }));
+			return new Response(200, JSON.stringify({ id, functions: [], ...this.reply }));
 		}
+		if (url.pathname === '/v1/files') {
+			const file = `file-${this.uploads.size - 1}`;
+			return this.refusal ?? new Response(200, JSON.stringify({ file, size: 0 }));
+		}
+		if (url.pathname.startsWith('/v1/files/')) {
+			const found = this.downloads.get(url.pathname.slice('/v1/files/'.length));
+			if (found instanceof Response) return found;
+			return found === undefined
+				? Response.problem({ status: 404, detail: 'The file is gone.', hint: 'Run it again.' })
+				: new Response(200, found, 'image/png');
+		}
+		if (url.pathname.startsWith('/v1/saved')) return this.savedAt(url);
 		if (url.pathname === '/v1/analyze') {
 			this.analysed.push(JSON.parse(text));
 			return answered(this.analysis, (found) => ({ ...NOTHING_FOUND, ...found }));
@@ -135,7 +176,26 @@ export class StubRunner {
 		const reply = { items: [], logs: [], hints: [], errors: 0, timing: {}, ...answer };
 		return new Response(200, JSON.stringify(reply));
 	}
+
+	private savedAt({ pathname, searchParams }: URL): Response {
+		const name = decodeURIComponent(pathname.slice('/v1/saved/'.length));
+		const version = searchParams.get('version');
+		if (name === '') {
+			const start = Number(searchParams.get('cursor') ?? 0);
+			const saved = this.saved.filter((each) => each.name.includes(searchParams.get('q') ?? ''));
+			const next = start + PAGE < saved.length ? String(start + PAGE) : null;
+			return new Response(200, JSON.stringify({ saved: saved.slice(start, start + PAGE), next }));
+		}
+		const found = [...this.saved]
+			.reverse()
+			.find((each) => each.name === name && (version === null || each.version === Number(version)));
+		return found === undefined
+			? Response.problem({ status: 404, code: 'saved_unknown', detail: `There is no ${name}.` })
+			: new Response(200, JSON.stringify(found));
+	}
 }
+
+const PAGE = 2;
 
 const NOTHING_FOUND: Analysis = {
 	functions: [],

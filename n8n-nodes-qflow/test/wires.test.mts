@@ -66,7 +66,13 @@ test.for([
 	['very much code', { code: `${'x = 1\n'.repeat(50_000)}def f(a: int): ...` }],
 	['parameters that are no text', { code: null, function: 7, arguments: 3 }],
 ] as const)('Nothing is said of %s', ([, parameters]) => {
-	expect(wires(parameters)).toEqual({ input: '', output: '', signature: '', fields: '' });
+	expect(wires(parameters)).toEqual({
+		input: '',
+		output: '',
+		signature: '',
+		title: '',
+		fields: '',
+	});
 });
 
 test('Unannotated code takes its types from the signature that was chosen', () => {

@@ -155,10 +155,13 @@ class Definitions:
             content = await self._shelf.load(definition_id) if self._shelf is not None else None
             if content is None:
                 raise DefinitionUnknown("The runner does not know this definition.")
-            definition = definition_of(definition_id, content)
+            definition = definition_of(definition_id, content, self._settings)
             check_python(definition.python, self.pythons)
         self._remember(definition)
         return definition
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def _remember(self, definition: Definition) -> None:
         self._known[definition.id] = definition
@@ -173,14 +176,19 @@ def content_of(definition: Definition) -> dict[str, Any]:
     return content
 
 
-def definition_of(definition_id: str, content: Mapping[str, Any]) -> Definition:
-    """From what was stored, perhaps by another version: what it lacks takes its default, what is new is left."""
+def definition_of(definition_id: str, content: Mapping[str, Any], settings: Settings) -> Definition:
+    """From what was stored, perhaps by another version: what it lacks takes its default, what is unknown is left."""
     known = {field.name for field in fields(Definition)} - {"id"}
-    kept = {
+    defaults = {
+        name: field.default for name, field in DefinitionRequest.model_fields.items() if name in known
+    }
+    kept: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in content.items()
+        for name, value in (defaults | dict(content)).items()
         if name in known
     }
+    kept["python"] = kept["python"] or settings.python
+    kept["timeout_s"] = kept["timeout_s"] or settings.time_limit_s
     return Definition(id=definition_id, **kept)
 
 

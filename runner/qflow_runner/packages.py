@@ -4,16 +4,19 @@ A workflow's environment is that of all requirements that its nodes were seen to
 with the others gets a layer of its own, and values cross to it.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import structlog
 
 from qflow_runner.errors import DependencyError
 from qflow_runner.layers import Layer, Layers, Lock
+from qflow_runner.observe.events import Events
+from qflow_runner.vetting import Vetting
 
 log = structlog.get_logger()
 
@@ -24,10 +27,10 @@ SETS = 100
 
 @dataclass(frozen=True)
 class Ready:
-    """A layer that is on disk and stays there. `hint` tells a person that it was installed for this run."""
+    """A layer that is on disk and stays there, and what a person should know of it."""
 
     layer: str
-    hint: str = ""
+    hints: tuple[str, ...] = ()
 
 
 NONE = Ready("")
@@ -43,22 +46,49 @@ class _Seen:
 
 
 class Packages:
-    def __init__(self, layers: Layers) -> None:
+    def __init__(self, layers: Layers, vetting: Vetting, events: Events) -> None:
         self._layers = layers
+        self._vetting = vetting
+        self._events = events
         self._seen: OrderedDict[tuple[str, str], _Seen] = OrderedDict()
 
     @asynccontextmanager
-    async def ready(self, workflow: str, python: str, requirements: tuple[str, ...]) -> AsyncGenerator[Ready]:
-        """The layer for these requirements in this workflow, installed where it is missing. Raises DependencyError."""
+    async def ready(
+        self, python: str, requirements: tuple[str, ...], *, workflow: str, execution: str, node: str
+    ) -> AsyncGenerator[Ready]:
+        """The layer for these requirements in this workflow, installed where it is missing.
+
+        Whoever watches the execution sees how far that is. Raises DependencyError, PackageVulnerable.
+        """
         if not requirements:
             yield NONE
             return
         lock = await self._lock(workflow, python, requirements)
-        there, began = self._layers.has(lock), time.monotonic()
-        layer = await self._layers.layer(lock)
-        hint = "" if there else _installed(layer, time.monotonic() - began)
+        warning = await self._vetting.vet(lock)
+        installed = ""
+        if self._layers.has(lock):
+            layer = await self._layers.layer(lock)
+        else:
+            began = time.monotonic()
+            missing = self._layers.on_disk(lock) is None
+            async with self._watched(lock, execution, node):
+                layer = await self._layers.layer(lock)
+            installed = _installed(layer, time.monotonic() - began) if missing else ""
         with self._layers.hold(layer.id):
-            yield Ready(layer.id, hint)
+            yield Ready(layer.id, tuple(filter(None, (installed, warning))))
+
+    @asynccontextmanager
+    async def _watched(self, lock: Lock, execution: str, node: str) -> AsyncGenerator[None]:
+        """Tells of the build while it lasts."""
+        telling = asyncio.get_running_loop().create_task(self._tell(lock, execution, node))
+        try:
+            yield
+        finally:
+            telling.cancel()
+
+    async def _tell(self, lock: Lock, execution: str, node: str) -> None:
+        async for progress in self._layers.events(lock.id):
+            self._events.tell(execution, "installing", node, **asdict(progress))
 
     async def _lock(self, workflow: str, python: str, requirements: tuple[str, ...]) -> Lock:
         seen = self._of(workflow, python)

@@ -112,7 +112,13 @@ class Flow:
     ) -> RunAnswer:
         place = Place(request.workflow, request.execution, request.node)
         ready = await held.enter_async_context(
-            self._packages.ready(request.workflow, definition.python, definition.requirements)
+            self._packages.ready(
+                definition.python,
+                definition.requirements,
+                workflow=request.workflow,
+                execution=request.execution,
+                node=request.node,
+            )
         )
         packed = time.perf_counter()
         guest = await held.enter_async_context(self._keeper.lease(Key(request.workflow, definition.python)))
@@ -138,9 +144,12 @@ class Flow:
             "queue_ms": _ms(leased - packed),
             "sandbox_ms": _ms(handed - leased),
         } | {f"{phase}_ms": _measured(done.timing.get(phase)) for phase in PHASES}
-        hints = [ready.hint] if ready.hint else []
         return RunAnswer(
-            items, max(done.errors, 0), timing, checked_logs(done.logs), hints + checked_hints(done.hints)
+            items,
+            max(done.errors, 0),
+            timing,
+            checked_logs(done.logs),
+            [*ready.hints, *checked_hints(done.hints)],
         )
 
     def _progress(self, request: RunRequest) -> Callable[[wire.Progress], None]:

@@ -162,6 +162,21 @@ class Settings(BaseSettings):
     spill_total_mb: int = setting(
         10_240, "MB (2^20 bytes)", "All such values together; the oldest make room for a new one", ge=1
     )
+    cache_memory_mb: int = setting(
+        64, "MB (2^20 bytes)", "Results of nodes that ask for a cache, in memory; 0 keeps none there", ge=0
+    )
+    cache_disk_mb: int = setting(
+        1024,
+        "MB (2^20 bytes)",
+        "Such results on disk, encrypted, in QFLOW_DATA_DIR; 0 keeps none there",
+        ge=0,
+    )
+    cache_value_max_mb: int = setting(16, "MB (2^20 bytes)", "A larger result is not cached", ge=1, le=512)
+    redis_url: SecretStr | None = setting(
+        None,
+        "URL",
+        "A Redis in which runners with the same QFLOW_ENCRYPTION_KEYS share cached results; without it none is used",
+    )
     encryption_keys: Annotated[list[SecretStr], NoDecode] = setting(
         list,
         "Fernet keys",
@@ -212,6 +227,16 @@ class Settings(BaseSettings):
             _check_database_url(value.get_secret_value())
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_address(cls, value: SecretStr | None) -> SecretStr | None:
+        url = value.get_secret_value().strip() if value is not None else ""
+        if not url:
+            return None
+        if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("an address of a Redis starts with redis://, rediss:// or unix://")
+        return SecretStr(url)
+
     @field_validator("encryption_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
@@ -261,6 +286,10 @@ class Settings(BaseSettings):
     @property
     def spill_path(self) -> Path:
         return self.spill_dir or self.data_dir / "spill"
+
+    @property
+    def results_path(self) -> Path:
+        return self.data_dir / "results"
 
     @property
     def run_dir(self) -> Path:

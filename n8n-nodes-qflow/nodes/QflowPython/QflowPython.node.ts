@@ -10,8 +10,10 @@ import type { Mode } from './api';
 import { failedItems } from './items';
 import { getFunctions, getParameters } from './methods';
 import { showFailure } from './output';
+import { getPackages } from './packages';
 import { properties } from './properties';
 import { runPython } from './run';
+import { searchSaved } from './saved';
 import { isCancelled } from './transport';
 import { inputs, outputs, subtitle } from './wires';
 
@@ -33,7 +35,11 @@ export class QflowPython implements INodeType {
 		properties,
 	};
 
-	methods = { loadOptions: { getFunctions }, resourceMapping: { getParameters } };
+	methods = {
+		loadOptions: { getFunctions, getPackages },
+		listSearch: { searchSaved },
+		resourceMapping: { getParameters },
+	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		const node = this.getNode();

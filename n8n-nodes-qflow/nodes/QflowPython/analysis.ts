@@ -2,21 +2,46 @@ import type { ILoadOptionsFunctions } from 'n8n-workflow';
 
 import type { Analysis, Finding, PythonFunction } from './api';
 import { isProblem, sentence } from './errors';
-import { functionName } from './parameters';
+import { functionName, isSaved } from './parameters';
+import { readSaved } from './saved';
 import { call } from './transport';
 
 /** The runner answers within two seconds whatever the code; the rest is the way there. */
 const TIMEOUT_MS = 10_000;
 
-/** What the runner finds in the node's code, without running it. Throws NodeOperationError. */
-export async function analyse(context: ILoadOptionsFunctions): Promise<Analysis> {
-	const node = context.getNode();
+/** Code that was looked at, and the packages that are listed with it. */
+export interface Analysed extends Analysis {
+	code: string;
+	listed: string[];
+}
+
+/**
+ * What the runner finds in the code that the node runs, without running it, or a sentence where there is
+ * no code to look at. Throws NodeOperationError.
+ */
+export async function analyse(context: ILoadOptionsFunctions): Promise<Analysed | string> {
 	const options = context.getCurrentNodeParameter('options') as { python?: string } | undefined;
-	const code = String(context.getCurrentNodeParameter('code') ?? '');
+	if (!isSaved({ source: context.getCurrentNodeParameter('source') })) {
+		const code = String(context.getCurrentNodeParameter('code') ?? '');
+		return { ...(await ask(context, code, options?.python)), code, listed: [] };
+	}
+	const saved = await readSaved(context);
+	if (typeof saved === 'string') return saved;
+	const { code, function: called, python, requirements } = saved;
+	const analysis = await ask(context, code, options?.python ?? python);
+	return { ...analysis, entry: called || analysis.entry, code, listed: requirements ?? [] };
+}
+
+async function ask(
+	context: ILoadOptionsFunctions,
+	code: string,
+	python: string | undefined,
+): Promise<Analysis> {
+	const node = context.getNode();
 	const { status, body } = await call(context, node, {
 		method: 'POST',
 		path: '/v1/analyze',
-		body: Buffer.from(JSON.stringify({ code, ...(options?.python && { python: options.python }) })),
+		body: Buffer.from(JSON.stringify({ code, ...(python && { python }) })),
 		timeoutMs: TIMEOUT_MS,
 	});
 	if (status === 200 && Array.isArray(body.functions)) return body as unknown as Analysis;

@@ -35,24 +35,18 @@ export async function downloadFiles(
 	uploaded: Map<string, IBinaryData>,
 	place: Place,
 ): Promise<void> {
-	const jobs: Job[] = [];
-	items.forEach(({ binary }, index) => {
-		for (const [property, told] of Object.entries(isRecord(binary) ? binary : {})) {
-			jobs.push({ told: isRecord(told) ? told : {}, property, index });
-		}
-	});
-	await forEach(jobs, AT_ONCE, async (job) => {
+	const jobs = items.map(({ binary }, index) =>
+		Object.entries(isRecord(binary) ? binary : {}).map(
+			([property, told]): Job => ({ told: isRecord(told) ? told : {}, property, index }),
+		),
+	);
+	await forEach(jobs.flat(), AT_ONCE, async (job) => {
 		job.kept = await keep(context, node, job, uploaded, place);
 	});
-	const found = new Map<number, Array<[string, IBinaryData | undefined]>>();
-	for (const { index, property, kept } of jobs) {
-		found.set(index, [...(found.get(index) ?? []), [property, kept]]);
-	}
 	items.forEach((item, index) => {
-		if (item.binary === undefined) return;
-		const entries = found.get(index);
-		if (entries === undefined) delete item.binary;
-		else item.binary = Object.fromEntries(entries);
+		const files = jobs[index]?.map(({ property, kept }) => [property, kept]) ?? [];
+		if (files.length > 0) item.binary = Object.fromEntries(files);
+		else delete item.binary;
 	});
 }
 
@@ -68,8 +62,8 @@ async function keep(
 	const mime = text(job.told.mimeType).slice(0, MIME_LENGTH) || undefined;
 	if (typeof file === 'string') {
 		const sent = uploaded.get(file);
-		if (sent !== undefined) {
-			return { ...sent, ...(name && { fileName: name }), ...(mime && { mimeType: mime }) };
+		if (sent !== undefined && (mime ?? sent.mimeType) === sent.mimeType) {
+			return { ...sent, ...(name && { fileName: name }) };
 		}
 		return await fetched(context, node, job, file, name, mime, place);
 	}

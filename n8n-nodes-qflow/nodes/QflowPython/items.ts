@@ -1,6 +1,7 @@
 import type { INode, INodeExecutionData } from 'n8n-workflow';
 
 import type { Mode, RunReply } from './api';
+import type { Files } from './upload';
 
 /**
  * The body of a run: what Python needs of the items, as UTF-8.
@@ -8,25 +9,21 @@ import type { Mode, RunReply } from './api';
  * Bytes and not a string, because n8n's HTTP client parses a JSON string once more to see whether it
  * is one, which for 100,000 items takes as long as writing it. `argumentList` is JSON text of a list.
  */
-export function encodeRun(items: INodeExecutionData[], argumentList: string): Buffer {
+export function encodeRun(
+	items: INodeExecutionData[],
+	argumentList: string,
+	files: Array<Files | undefined> = [],
+): Buffer {
 	let text = '{"items":[';
 	let separator = '';
-	for (const { json, binary } of items) {
+	items.forEach(({ json }, index) => {
+		const binary = files[index];
 		text += `${separator}{"json":${JSON.stringify(json)}`;
-		text += binary === undefined ? '}' : `,"binary":${encodeBinary(binary)}}`;
+		text += binary === undefined ? '}' : `,"binary":${JSON.stringify(binary)}}`;
 		separator = ',';
-	}
+	});
 	text += argumentList === '[]' ? ']}' : `],"args":${argumentList}}`;
 	return Buffer.from(text);
-}
-
-/** The files' names, types and sizes, without their content. */
-function encodeBinary(binary: NonNullable<INodeExecutionData['binary']>): string {
-	const described = Object.entries(binary).map(([property, file]) => [
-		property,
-		{ ...file, data: undefined },
-	]);
-	return JSON.stringify(Object.fromEntries(described));
 }
 
 /**

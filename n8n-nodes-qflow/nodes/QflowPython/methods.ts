@@ -11,7 +11,7 @@ import { analyse, described, functionInUse, syntaxError } from './analysis';
 import type { Analysis, PythonFunction } from './api';
 import { fieldOf } from './fields';
 import { toHtml } from './html';
-import { functionName } from './parameters';
+import { functionName, isSaved } from './parameters';
 import { STAMP, wires } from './wires';
 
 /** How many findings stand in the list; the first are those that matter most. */
@@ -20,6 +20,7 @@ const FINDINGS = 3;
 /** The functions of the code, and what is called when none is chosen. */
 export async function getFunctions(this: ILoadOptionsFunctions): Promise<INodePropertyOptions[]> {
 	const analysis = await analyse(this);
+	if (typeof analysis === 'string') return [{ name: 'None', value: '', description: analysis }];
 	const chosen = this.getCurrentNodeParameter('function');
 	const error = syntaxError(analysis);
 	const automatic = {
@@ -33,14 +34,14 @@ export async function getFunctions(this: ILoadOptionsFunctions): Promise<INodePr
 /** One field for each parameter of the function in use, or why there is none. */
 export async function getParameters(this: ILoadOptionsFunctions): Promise<ResourceMapperFields> {
 	const analysis = await analyse(this);
+	if (typeof analysis === 'string') return { fields: [], emptyFieldsNotice: toHtml(analysis) };
 	const chosen = this.getCurrentNodeParameter('function');
 	const used = functionInUse(analysis, chosen);
 	if (used === undefined || used.params.length === 0) {
 		return { fields: [], emptyFieldsNotice: toHtml(whyNoFields(analysis, chosen, used)) };
 	}
-	const code = String(this.getCurrentNodeParameter('code') ?? '');
-	const fields = used.params.map((each) => fieldOf(each, code));
-	return { fields: [...fields, ...stamp(this.getCurrentNodeParameters() ?? {})] };
+	const fields = used.params.map((each) => fieldOf(each, analysis.code));
+	return { fields: [...fields, ...stamp(this.getCurrentNodeParameters() ?? {}, used)] };
 }
 
 /**
@@ -62,15 +63,12 @@ function automaticName(analysis: Analysis): string {
 }
 
 function automaticDescription(analysis: Analysis): string {
-	const { requirements, functions, entry, script, findings } = analysis;
-	const found = requirements.map(({ requirement }) => requirement);
-	const packages =
-		found.length > 0 ? `Packages found in the code: ${found.join(', ')}.` : 'No packages needed.';
+	const { functions, entry, script, findings } = analysis;
 	const which =
 		entry || script || functions.length === 0
 			? 'The only function, or the one named main.'
 			: 'There are several functions and none is named main: choose one.';
-	return [which, packages, ...findings.slice(0, FINDINGS).map(described)].join(' ');
+	return [which, ...findings.slice(0, FINDINGS).map(described)].join(' ');
 }
 
 function whyNoFields(
@@ -90,16 +88,27 @@ function whyNoFields(
 }
 
 /**
- * The invisible field that keeps the signature for which the arguments were given. With arguments it
- * stays as it is, also absent: n8n would empty them if it changed.
+ * The invisible field that keeps a signature.
+ *
+ * With code of the node's own it is the one for which the arguments were given, and with arguments it
+ * stays as it is, also absent: n8n would empty them if it changed. With a saved definition it is what the
+ * canvas knows of it.
  */
-function stamp(parameters: INodeParameters): ResourceMapperField[] {
+function stamp(parameters: INodeParameters, used: PythonFunction): ResourceMapperField[] {
+	if (isSaved(parameters)) return [stampOf(used.signature)];
 	const mapper = parameters.arguments as Partial<ResourceMapperValue> | null | undefined;
 	if (Object.keys(mapper?.value ?? {}).length > 0) {
 		return mapper?.schema?.filter((field) => field.id === STAMP) ?? [];
 	}
-	const { signature } = wires({ ...parameters, toJSON: () => parameters });
-	return [
-		{ id: STAMP, displayName: signature, required: false, defaultMatch: false, display: false },
-	];
+	return [stampOf(wires({ ...parameters, toJSON: () => parameters }).signature)];
+}
+
+function stampOf(signature: string): ResourceMapperField {
+	return {
+		id: STAMP,
+		displayName: signature,
+		required: false,
+		defaultMatch: false,
+		display: false,
+	};
 }

@@ -11,6 +11,10 @@ const HINT_LENGTH = 4_000;
 /** Lines that go to the browser's console; each is a message of its own to the editor. */
 const CONSOLE_LINES = 500;
 
+/** A run that takes longer says what took its time, with the phases that took at least as long as this. */
+const NOTICED_MS = 1_000;
+const SHOWN_MS = 10;
+
 /** Shows what the code printed, and the runner's hints, to the person who looks at the node. */
 export function showOutput(context: IExecuteFunctions, logs: LogLine[], hints: string[]): void {
 	for (const hint of hints) {
@@ -24,6 +28,26 @@ export function showOutput(context: IExecuteFunctions, logs: LogLine[], hints: s
 	if (lines.length > CONSOLE_LINES) {
 		context.sendMessageToUI(`… ${lines.length - CONSOLE_LINES} more lines`);
 	}
+}
+
+/** What the run's time went into, where a person may have noticed it. */
+export function showCost(
+	context: IExecuteFunctions,
+	timing: Record<string, unknown> | undefined,
+): void {
+	const total = Number(timing?.total_ms);
+	if (!(total > NOTICED_MS)) return;
+	const parts = Object.entries(timing ?? {}).flatMap(([name, value]) => {
+		const ms = Number(value);
+		if (name === 'total_ms' || !name.endsWith('_ms') || !(ms >= SHOWN_MS)) return [];
+		return [`${name.slice(0, -3).replace(/_/g, ' ')} ${seconds(ms)}`];
+	});
+	const message = `${seconds(total)}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+	context.addExecutionHints({ message: toHtml(message), type: 'info', location: 'outputPane' });
+}
+
+function seconds(ms: number): string {
+	return `${(ms / 1000).toFixed(ms < 100 ? 2 : 1)} s`;
 }
 
 function printedHint(lines: string[]): string {

@@ -15,3 +15,8 @@ export function requirementLines(text: unknown): string[] {
 		.map((line) => line.trim())
 		.filter((line) => line !== '' && !line.startsWith('#'));
 }
+
+/** Whether the node runs a definition that the runner keeps by name, and not code of its own. */
+export function isSaved(parameters: { source?: unknown }): boolean {
+	return parameters.source === 'saved';
+}

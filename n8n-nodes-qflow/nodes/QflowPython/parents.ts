@@ -3,6 +3,7 @@ import { createHash } from 'crypto';
 
 import type { Link } from './api';
 import { isRecord, sentence } from './errors';
+import { isSaved } from './parameters';
 import { Recent } from './recent';
 import type { Answer } from './transport';
 import { call } from './transport';
@@ -10,11 +11,19 @@ import { call } from './transport';
 /** A check that takes longer is not worth waiting for: the run itself validates. */
 const TIMEOUT_MS = 5_000;
 
-/** How long a check that did not work is not tried again. */
+/** How long a check that did not work is not tried again, and one of a saved definition holds. */
 const PAUSE_MS = 60_000;
 
 /** The parameters that decide what a node takes and gives. */
 const DECISIVE = ['code', 'function', 'arguments', 'mode', 'output'] as const;
+
+/** The same, where the code is not the node's own: what it was is left over, and says nothing. */
+const DECISIVE_SAVED = [
+	...DECISIVE.filter((each) => each !== 'code'),
+	'source',
+	'savedName',
+	'savedVersion',
+] as const;
 
 interface Verdict {
 	/** Absent where nothing speaks against the link. */
@@ -48,6 +57,8 @@ export async function checkParents(context: IExecuteFunctions, node: INode): Pro
 	let verdict = verdicts.get(key);
 	if (verdict === undefined || verdict.until < Date.now()) {
 		verdict = await judge(context, node, text);
+		// A saved definition may get a new version, with which the link works or does not.
+		if ([parent.parameters, node.parameters].some(isSaved)) verdict.until = Date.now() + PAUSE_MS;
 		verdicts.set(key, verdict);
 	}
 	const { refused } = verdict;
@@ -81,12 +92,17 @@ function miniature(parent: Part, node: INode) {
 			type,
 			typeVersion,
 			position: [0, 0],
-			parameters: Object.fromEntries(
-				DECISIVE.filter((each) => each in parameters).map((each) => [each, parameters[each]]),
-			),
+			parameters: decisive(parameters),
 		})),
 		connections: { [parent.name]: { main: [[{ node: node.name, type: 'main', index: 0 }]] } },
 	};
+}
+
+function decisive(parameters: INodeParameters): INodeParameters {
+	const names: readonly string[] = isSaved(parameters) ? DECISIVE_SAVED : DECISIVE;
+	return Object.fromEntries(
+		names.filter((each) => each in parameters).map((each) => [each, parameters[each]]),
+	) as INodeParameters;
 }
 
 async function judge(context: IExecuteFunctions, node: INode, text: string): Promise<Verdict> {

@@ -1,29 +1,26 @@
 import type { IExecuteFunctions, INode, INodeExecutionData } from 'n8n-workflow';
-import { randomUUID } from 'crypto';
 
-import type { Definition, Mode, Output, RunReply, Validation } from './api';
+import type { DefinitionReply, RunReply } from './api';
 import { encodeArguments } from './arguments';
+import { feedsOnlyQflow } from './children';
 import { withDefinition } from './definitions';
+import { downloadFiles } from './download';
 import { isProblem, problemError, sentence } from './errors';
 import { decodeItems, encodeRun } from './items';
-import { showFailures, showOutput } from './output';
-import { functionName, requirementLines } from './parameters';
+import { showCost, showFailures, showOutput } from './output';
 import { checkParents } from './parents';
+import { DEFAULT_TIMEOUT_S, readDefinition, readPlace, readQuery } from './request';
 import { call } from './transport';
+import type { Uploaded } from './upload';
+import { uploadFiles } from './upload';
 
 /** Beyond the code's own time limit: to wait for a place in a sandbox, and to move the items. */
 const EXTRA_TIME_S = 60;
 
-const DEFAULT_TIMEOUT_S = 30;
+/** To find the packages of a first run, and to install them; the runner gives up on either before. */
+const INSTALL_TIME_S = 1_200;
 
-/** The longest name that the runner takes. */
-const NAME_LENGTH = 200;
-
-interface Options {
-	python?: string;
-	timeout?: number;
-	validation?: Validation;
-}
+const NO_FILES: Uploaded = { items: [], byId: new Map() };
 
 /** Runs the node's function with all input items in one request. Throws NodeOperationError. */
 export async function runPython(
@@ -33,62 +30,40 @@ export async function runPython(
 	const items = context.getInputData();
 	const definition = readDefinition(context, node);
 	if (definition.validation !== 'off') await checkParents(context, node);
-	const body = encodeRun(items, encodeArguments(context, node, definition.mode, items.length));
-	const query = readQuery(context, node);
-	const timeoutMs = (definition.timeout_s + EXTRA_TIME_S) * 1000;
-	const answer = await withDefinition(
-		context,
-		node,
-		definition,
-		async (id) =>
-			await call(context, node, {
-				method: 'POST',
-				path: `/v1/definitions/${id}/runs?${query}`,
-				body,
-				timeoutMs,
-			}),
-	);
+	const argumentList = encodeArguments(context, node, definition.mode ?? 'auto', items.length);
+	const place = readPlace(context);
+	const keep = definition.output !== 'items' && feedsOnlyQflow(context, node);
+	const query = readQuery(context, node, place, keep);
+	const hasFiles = items.some(({ binary }) => binary !== undefined);
+	let files = NO_FILES;
+	const answer = await withDefinition(context, node, definition, async (stored) => {
+		const sends = hasFiles && stored.takes_files === true;
+		files = sends ? await uploadFiles(context, node, items, place) : NO_FILES;
+		return await call(context, node, {
+			method: 'POST',
+			path: `/v1/definitions/${stored.id}/runs?${query}`,
+			body: encodeRun(items, argumentList, files.items),
+			timeoutMs: timeLimit(stored) * 1000,
+			runs: true,
+		});
+	});
 	if (answer.status !== 200 || !Array.isArray(answer.body.items)) {
 		throw refusal(context, node, answer.body);
 	}
 	const reply = answer.body as unknown as RunReply;
 	showOutput(context, reply.logs, reply.hints);
+	showCost(context, reply.timing);
 	if (reply.errors > 0) showFailures(context, reply.items);
+	if (reply.items.some(({ binary }) => binary !== undefined)) {
+		await downloadFiles(context, node, reply.items, files.byId, place);
+	}
 	return decodeItems(node, reply, items);
 }
 
-function readDefinition(context: IExecuteFunctions, node: INode): Definition {
-	const code = context.getNodeParameter('code', 0) as string;
-	if (code.trim() === '') {
-		throw sentence(node, 'The node has no Python code', 'Write a function in "Python Code".');
-	}
-	const name = functionName(context.getNodeParameter('function', 0, ''));
-	const requirements = requirementLines(context.getNodeParameter('requirements', 0, ''));
-	const options = context.getNodeParameter('options', 0, {}) as Options;
-	const timeout = Number(options.timeout ?? DEFAULT_TIMEOUT_S);
-	if (!(timeout > 0)) {
-		throw sentence(node, 'The time limit is not a number of seconds', 'Write one, such as 30.');
-	}
-	return {
-		code,
-		...(name === '' ? {} : { function: name }),
-		python: options.python ?? '3.12',
-		...(requirements.length === 0 ? {} : { requirements }),
-		mode: context.getNodeParameter('mode', 0, 'auto') as Mode,
-		output: context.getNodeParameter('output', 0, 'auto') as Output,
-		validation: options.validation ?? 'strict',
-		timeout_s: timeout,
-	};
-}
-
-/** Runs of one workflow share a sandbox, and those of one execution a session in it. */
-function readQuery(context: IExecuteFunctions, node: INode): string {
-	return new URLSearchParams({
-		workflow: context.getWorkflow().id ?? randomUUID(),
-		execution: context.getExecutionId() ?? randomUUID(),
-		node: Array.from(node.name).slice(0, NAME_LENGTH).join(''),
-		on_error: context.continueOnFail() ? 'continue' : 'stop',
-	}).toString();
+/** Seconds until the runner must have answered, in whatever way. */
+function timeLimit({ timeout_s, requirements }: DefinitionReply): number {
+	const install = (requirements?.length ?? 0) > 0 ? INSTALL_TIME_S : 0;
+	return (timeout_s ?? DEFAULT_TIMEOUT_S) + EXTRA_TIME_S + install;
 }
 
 function refusal(context: IExecuteFunctions, node: INode, body: Record<string, unknown>) {

@@ -66,7 +66,13 @@ export async function download(
 	const { statusCode, body } = await send(context, node, request, 'stream');
 	const stream = body as unknown as Readable;
 	if (statusCode === 200) return stream;
-	return await read(context, node, request, statusCode, await context.helpers.binaryToBuffer(stream));
+	return await read(
+		context,
+		node,
+		request,
+		statusCode,
+		await context.helpers.binaryToBuffer(stream),
+	);
 }
 
 async function read(

@@ -58,11 +58,11 @@ export async function uploadFiles(
 	let room = INLINE_TOTAL;
 	await forEach([...jobs.values()], AT_ONCE, async (job) => {
 		const { file } = job;
-		const size = await fromN8n(context, node, job, async () => await sizeOf(context, file));
+		const size = await fromN8n(node, job, async () => await sizeOf(context, file));
 		const inline = size <= INLINE && size <= room;
 		if (inline) room -= size;
 		const content = inline
-			? { data: await fromN8n(context, node, job, async () => await base64(context, file)) }
+			? { data: await fromN8n(node, job, async () => await base64(context, file)) }
 			: { file: await upload(context, node, job, size, place) };
 		if (content.file !== undefined) byId.set(content.file, file);
 		job.sent = {
@@ -138,7 +138,6 @@ async function send(
 		return await call(context, node, { ...request, body: Buffer.from(data, 'base64') });
 	}
 	const stream = await fromN8n<Readable>(
-		context,
 		node,
 		job,
 		async () => await context.helpers.getBinaryStream(id),
@@ -161,7 +160,6 @@ async function send(
 
 /** What n8n itself has of a file, or the sentence that it has it no more. */
 async function fromN8n<Result>(
-	context: IExecuteFunctions,
 	node: INode,
 	job: Job,
 	read: () => Promise<Result>,

@@ -5,6 +5,8 @@ export interface Wires {
 	input: string;
 	output: string;
 	signature: string;
+	/** What the node runs, for a person: the signature, or the name of the saved definition. */
+	title: string;
 	/** Changes when the fields of the arguments have to be asked for again, which empties them. */
 	fields: string;
 }
@@ -17,6 +19,7 @@ interface Parameters {
 	code?: unknown;
 	function?: unknown;
 	mode?: unknown;
+	source?: unknown;
 	/** All parameters as they are written, with their expressions. */
 	toJSON?: () => object;
 }
@@ -39,7 +42,7 @@ export function wires(parameters: Parameters): Wires {
 	const LONGEST_LABEL = 40;
 	const STRING =
 		/'''(?:\\[^]|[^\\])*?'''|"""(?:\\[^]|[^\\])*?"""|'(?:\\[^]|[^\\'\n])*'|"(?:\\[^]|[^\\"\n])*"/;
-	const plain = { input: '', output: '', signature: '', fields: '' };
+	const plain = { input: '', output: '', signature: '', title: '', fields: '' };
 
 	/** The end of a name and the name, for each function that stands at the left margin. */
 	function functionsOf(code: string): Array<[name: string, end: number]> {
@@ -113,13 +116,24 @@ export function wires(parameters: Parameters): Wires {
 	}
 
 	/**
-	 * The arguments as they are written. In an expression nothing may be called `arguments`, and a look at
+	 * The parameters as they are written. In an expression nothing may be called `arguments`, and a look at
 	 * their values through `$parameter` would evaluate them.
 	 */
-	function mapper(): Mapper {
-		const raw = typeof parameters.toJSON === 'function' ? parameters.toJSON() : {};
-		const found = Object.entries(raw).find(([each]) => each === 'arguments')?.[1] as Mapper | null;
-		return found ?? {};
+	function written(): Map<string, unknown> {
+		return new Map(
+			Object.entries(typeof parameters.toJSON === 'function' ? parameters.toJSON() : {}),
+		);
+	}
+
+	/** What a resource locator holds. */
+	function located(raw: unknown): string {
+		const value =
+			typeof raw === 'object' && raw !== null ? (raw as { value?: unknown }).value : raw;
+		return String(value ?? '').trim();
+	}
+
+	function nameIn(signature: string): string {
+		return signature.split('(')[0]?.trim() ?? '';
 	}
 
 	/** A signature that changes leaves the arguments that there are alone until the node is opened anew. */
@@ -137,17 +151,27 @@ export function wires(parameters: Parameters): Wires {
 	}
 
 	try {
-		const given = mapper();
+		const raw = written();
+		const given = (raw.get('arguments') || {}) as Mapper;
 		const names = Object.keys(given.value ?? {});
-		const nothing = { ...plain, fields: fieldsFor('', given) };
+		const saved = parameters.source === 'saved';
+		const label = saved ? located(raw.get('savedName')) : '';
+		// Another saved definition has other fields, whatever is filled in.
+		const place = saved ? `${label}@${String(raw.get('savedVersion') ?? '')}` : '';
+		const nothing = { ...plain, title: label, fields: place || fieldsFor('', given) };
 		if (parameters.mode === 'script') return nothing;
-		const text = String(parameters.code ?? '');
+		const text = saved ? '' : String(parameters.code ?? '');
 		const code = text.length > LONGEST_CODE ? '' : text;
 		const chosen = String(parameters.function ?? '').trim();
+		// What the panel saw of a saved definition last.
+		const seen = saved
+			? String(given.schema?.find((field) => field.id === '$signature')?.displayName ?? '')
+			: '';
 		const functions = functionsOf(code);
-		const name = chosen.split('(')[0]?.trim() || entryOf(functions.map(([each]) => each));
+		const name = nameIn(chosen) || entryOf(functions.map(([each]) => each)) || nameIn(seen);
 		const defined = functions.filter(([each]) => each === name).pop();
-		const stored = chosen.includes('(') ? read(`${chosen}:`, chosen.indexOf('(')) : undefined;
+		const kept = seen.includes('(') && nameIn(seen) === name ? seen : chosen;
+		const stored = kept.includes('(') ? read(`${kept}:`, kept.indexOf('(')) : undefined;
 		const shape = (defined && read(code, defined[1])) ?? stored;
 		if (shape === undefined) return nothing;
 		const takes = shape.found
@@ -168,7 +192,8 @@ export function wires(parameters: Parameters): Wires {
 			input: free ? short(free.type ? `${free.name}: ${free.type}` : `${free.name}`) : '',
 			output: short(returns),
 			signature,
-			fields: fieldsFor(signature, given),
+			title: signature,
+			fields: place || fieldsFor(signature, given),
 		};
 	} catch {
 		return plain;
@@ -187,6 +212,6 @@ export const inputs: ExpressionString = `={{ [${CALL}.input].map((text) => text 
 
 export const outputs: ExpressionString = `={{ [${CALL}.output].map((text) => text ? { type: 'main', displayName: text } : { type: 'main' }) }}`;
 
-export const subtitle: ExpressionString = `={{ ${CALL}.signature || $parameter["function"] || "Python function" }}`;
+export const subtitle: ExpressionString = `={{ ${CALL}.title || $parameter["function"] || "Python function" }}`;
 
 export const fields: ExpressionString = `={{ ${CALL}.fields }}`;

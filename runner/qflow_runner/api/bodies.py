@@ -32,6 +32,14 @@ def checked(model: type[Model], body: bytes) -> Model:
         raise RequestError(f"The body is not right: {sentence(error)}.", hint="See /openapi.json.") from None
 
 
+def query_of(model: type[Model], request: web.Request) -> Model:
+    """The query as `model`. Raises RequestError."""
+    try:
+        return model.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise RequestError(f"The query is not right: {sentence(error)}.", hint="See /openapi.json.") from None
+
+
 def sentence(error: ValidationError) -> str:
     """What pydantic found, without the values: they may be secret, and long."""
     found = error.errors(include_url=False, include_input=False, include_context=False)

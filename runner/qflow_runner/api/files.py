@@ -7,20 +7,16 @@ own limit is the one that counts.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TypeVar
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, ClientError, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
-from pydantic import BaseModel, ValidationError
 
-from qflow_runner.api.bodies import sentence
+from qflow_runner.api.bodies import query_of
 from qflow_runner.api.models import FileDeleted, FileQuery, FileReply, UploadQuery
 from qflow_runner.api.state import STATE
 from qflow_runner.errors import BodyInvalid, BodyTooLarge, QflowError, RequestError, UploadBroken
 from qflow_runner.files import Files, StoredFile
-
-Query = TypeVar("Query", bound=BaseModel)
 
 PIECE = 256 * 1024
 """Bytes of a part that are taken at a time."""
@@ -35,7 +31,7 @@ _FORM_HINT = "Send multipart/form-data with one part 'body' (the JSON of the run
 
 
 async def upload(request: web.Request) -> web.Response:
-    query = _query(UploadQuery, request)
+    query = query_of(UploadQuery, request)
     if request.content_type.startswith("multipart/"):
         raise RequestError(
             "The body of an upload is the file's content, not a form.", hint="Send the raw bytes."
@@ -51,7 +47,7 @@ async def upload(request: web.Request) -> web.Response:
 
 async def download(request: web.Request) -> web.StreamResponse:
     files = request.app[STATE].files
-    stored = files.find(_query(FileQuery, request).workflow, request.match_info["id"])
+    stored = files.find(query_of(FileQuery, request).workflow, request.match_info["id"])
     async with aclosing(files.read(stored)) as pieces:
         piece = await anext(pieces, b"")  # before anything is answered: it may be gone
         response = web.StreamResponse(headers=file_headers(stored))
@@ -69,7 +65,7 @@ async def download(request: web.Request) -> web.StreamResponse:
 
 
 async def delete(request: web.Request) -> web.Response:
-    workflow = _query(FileQuery, request).workflow
+    workflow = query_of(FileQuery, request).workflow
     deleted = await request.app[STATE].files.delete(workflow, request.match_info["id"])
     return web.json_response(text=FileDeleted(deleted=deleted).model_dump_json())
 
@@ -179,10 +175,3 @@ def _refuse_encoding(request: web.Request) -> None:
             f"Content is taken as it is, and not in the encoding {coding[:40]!r}.",
             hint="Send it without Content-Encoding.",
         )
-
-
-def _query(model: type[Query], request: web.Request) -> Query:
-    try:
-        return model.model_validate(dict(request.query))
-    except ValidationError as error:
-        raise RequestError(f"The query is not right: {sentence(error)}.", hint="See /openapi.json.") from None

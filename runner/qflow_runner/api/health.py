@@ -29,9 +29,15 @@ async def readyz(request: web.Request) -> web.Response:
         failure = state.keeper.last_failure
         reason = f"{described}; {failure.detail} {failure.hint or ''}".strip() if failure else described
         pool = Part(ok=state.settings.pool_floor == 0 and failure is None, reason=reason)
-    parts = {state.settings.backend: Part(ok=backend.ok, reason=backend.reason), "pool": pool}
+    database = await state.database.health()
+    parts = {
+        state.settings.backend: Part(ok=backend.ok, reason=backend.reason),
+        "pool": pool,
+        "database": Part(ok=database.ok, reason=database.reason),
+    }
     # Warm sandboxes work on while Docker is away, so the runner is ready as long as one is there.
-    ready = pool.ok
+    # And what is in memory runs on while the database is away.
+    ready = pool.ok and (database.ok or len(state.definitions) > 0)
     reply = Readiness(ready=ready, parts=parts)
     return web.json_response(text=reply.model_dump_json(), status=200 if ready else 503)
 

@@ -215,6 +215,40 @@ class SandboxList(BaseModel):
     sandboxes: list[Sandbox]
 
 
+class LayersQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    audit: bool = Field(default=False, description="Also what is known to be vulnerable in each")
+
+
+class PackageRow(BaseModel):
+    name: str
+    version: str
+    size: int = Field(description="Bytes of its wheel; 0 where the index does not tell")
+
+
+class LayerRow(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    python: str
+    packages: list[PackageRow]
+    modules: list[str] = Field(description="Names that can be imported from it")
+    bytes: int
+    built: float = Field(description="Seconds since 1970")
+    used: float = Field(description="Seconds since 1970")
+    held: int = Field(description="Runs that use it now")
+    warnings: list[str]
+
+
+class LayerList(BaseModel):
+    layers: list[LayerRow]
+
+
+class LayerRemoved(BaseModel):
+    removed: bool
+
+
 class Problem(BaseModel):
     """An RFC 9457 problem document."""
 

@@ -16,6 +16,7 @@ MEANING = {
     401: "The token is missing or wrong",
     403: "Not allowed",
     404: "Not known",
+    409: "It is in use, or changed meanwhile",
     413: "The body is too large",
     422: "The code, or a value it was given, is not right",
     500: "A mistake of the runner",

@@ -1,13 +1,13 @@
 """Every call of the API in one table. The server, the authorisation and the OpenAPI document read it."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 from pydantic import BaseModel
 
-from qflow_runner.api import authoring, calls, events, files, health, models
-from qflow_runner.definitions import DefinitionReply, DefinitionRequest
+from qflow_runner.api import authoring, calls, events, files, health, layers, models, saved, saved_models
 from qflow_runner.workflows import Workflow
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,6 +32,11 @@ class Route:
     open: bool = False
     failures: tuple[int, ...] = ()
 
+    @property
+    def pattern(self) -> str:
+        """The path for aiohttp, whose own pattern of a part takes no braces, which a name may have."""
+        return re.sub(r"{(\w+)}", r"{\1:[^/]+}", self.path)
+
 
 ROUTES = (
     Route("GET", "/healthz", health.healthz, "The process is alive", reply=models.Alive, open=True),
@@ -51,9 +56,53 @@ ROUTES = (
         "/v1/definitions",
         calls.put_definition,
         "Store a definition; the same content has the same id",
-        body=DefinitionRequest,
-        reply=DefinitionReply,
+        body=saved_models.DefinitionBody,
+        reply=saved_models.DefinitionAnswer,
+        failures=(400, 404, 413, 422),
+    ),
+    Route(
+        "GET",
+        "/v1/saved",
+        saved.list_saved,
+        "The definitions that were saved by name",
+        query=saved_models.SavedQuery,
+        reply=saved_models.SavedList,
+        failures=(400,),
+    ),
+    Route(
+        "PUT",
+        "/v1/saved/{name}",
+        saved.put_saved,
+        "Save a definition under a name; other content makes a new version",
+        body=saved_models.SavedBody,
+        reply=saved_models.SavedReply,
         failures=(400, 413, 422),
+    ),
+    Route(
+        "GET",
+        "/v1/saved/{name}",
+        saved.get_saved,
+        "A version of a saved definition, with its code and what the code says",
+        query=saved_models.VersionQuery,
+        reply=saved_models.SavedContent,
+        failures=(400, 404),
+    ),
+    Route(
+        "GET",
+        "/v1/saved/{name}/versions",
+        saved.list_versions,
+        "The versions of a saved definition",
+        query=saved_models.VersionsQuery,
+        reply=saved_models.VersionList,
+        failures=(400, 404),
+    ),
+    Route(
+        "DELETE",
+        "/v1/saved/{name}",
+        saved.delete_saved,
+        "Forget the name; what runs by its definition's id goes on",
+        reply=saved_models.SavedDeleted,
+        failures=(400, 404),
     ),
     Route(
         "POST",
@@ -79,6 +128,23 @@ ROUTES = (
         events.execution_events,
         "What happens in an execution from now on: the start, progress and end of its runs",
         content="text/event-stream",
+    ),
+    Route(
+        "GET",
+        "/v1/layers",
+        layers.layers,
+        "The installed packages, a layer for each lock",
+        query=models.LayersQuery,
+        reply=models.LayerList,
+        failures=(400,),
+    ),
+    Route(
+        "DELETE",
+        "/v1/layers/{id}",
+        layers.remove_layer,
+        "Take a layer away; what needs it later installs it again",
+        reply=models.LayerRemoved,
+        failures=(404, 409),
     ),
     Route(
         "POST",

@@ -7,9 +7,11 @@ import signal
 import structlog
 from aiohttp import web
 
+from qflow_runner.advisories import Advisories
 from qflow_runner.analysis import Analyzer
 from qflow_runner.api import health, openapi, problems
 from qflow_runner.api.routes import ROUTES
+from qflow_runner.api.saving import resolver
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import Definitions
 from qflow_runner.files import Files, Keys, Spill
@@ -21,6 +23,8 @@ from qflow_runner.sandbox.backend import Backend
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sessions import Sessions, Values
 from qflow_runner.settings import Settings
+from qflow_runner.store import Database, SavedDefinitions, StoredDefinitions
+from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
 from qflow_runner.workflows.kept import KeptWorkflows
 
@@ -30,11 +34,14 @@ log = structlog.get_logger()
 def build_state(
     settings: Settings, token: str, identity: str, backend: Backend, pythons: tuple[str, ...]
 ) -> State:
-    definitions = Definitions(settings, pythons)
+    database = Database(settings)
+    saved = SavedDefinitions(database)
+    definitions = Definitions(settings, pythons, StoredDefinitions(settings, database))
     events = Events()
     files = Files(settings)
     values = Values(Spill(settings, Keys(settings)))
     layers = Layers(settings, backend.compile)
+    vetting = Vetting(settings, Advisories(settings))
     keeper = Keeper(
         settings, backend, identity, layers=settings.layers_dir, files=settings.files_path / "sandboxes"
     )
@@ -49,7 +56,7 @@ def build_state(
         sessions=sessions,
         flow=Flow(
             definitions,
-            packages=Packages(layers),
+            packages=Packages(layers, vetting, events),
             keeper=keeper,
             sessions=sessions,
             values=values,
@@ -57,11 +64,14 @@ def build_state(
             events=events,
         ),
         analyzer=analyzer,
-        checker=Checker(analyzer, settings.python),
+        checker=Checker(analyzer, settings.python, resolver(saved)),
         workflows=KeptWorkflows(),
+        database=database,
+        saved=saved,
         events=events,
         files=files,
         layers=layers,
+        vetting=vetting,
         spill=values.store,
     )
 
@@ -71,19 +81,26 @@ def build_app(state: State) -> web.Application:
     app[STATE] = state
     app[health.DOCUMENT] = json.dumps(openapi.document())
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler)
+        app.router.add_route(route.method, route.pattern, route.handler)
     app.cleanup_ctx.append(_keep)
     return app
 
 
 async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an async generator
     state = app[STATE]
-    await asyncio.gather(state.files.open(), state.spill.open(), state.layers.open())
+    await state.database.open()
+    await asyncio.gather(state.files.open(), state.spill.open(), state.layers.open(), state.vetting.open())
     await asyncio.gather(state.keeper.open(), state.analyzer.open())
     yield
     await state.analyzer.close()
     await state.keeper.close()
-    await asyncio.gather(state.files.close(), state.spill.close(), state.layers.close())
+    await asyncio.gather(
+        state.files.close(),
+        state.spill.close(),
+        state.layers.close(),
+        state.vetting.close(),
+        state.database.close(),
+    )
 
 
 async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> None:

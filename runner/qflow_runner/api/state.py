@@ -13,6 +13,8 @@ from qflow_runner.run import Flow
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sessions import Sessions
 from qflow_runner.settings import Settings
+from qflow_runner.store import Database, SavedDefinitions
+from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
 from qflow_runner.workflows.kept import KeptWorkflows
 
@@ -28,9 +30,12 @@ class State:
     analyzer: Analyzer
     checker: Checker
     workflows: KeptWorkflows
+    database: Database
+    saved: SavedDefinitions
     events: Events
     files: Files
     layers: Layers
+    vetting: Vetting
     spill: Spill
 
 

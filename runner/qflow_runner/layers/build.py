@@ -25,6 +25,7 @@ from qflow_runner.layers.install import Installer
 from qflow_runner.layers.model import BuildProgress, Compile, Lock, Phase, Record
 from qflow_runner.layers.progress import ProgressBoard
 from qflow_runner.layers.scratch import put_aside, scratch
+from qflow_runner.layers.threads import in_thread
 from qflow_runner.layers.uv import Uv
 from qflow_runner.settings import Settings
 
@@ -89,9 +90,9 @@ class Builder:
         if start.bytes_total > self._max:
             raise self._installer.too_large(f"a download of {start.bytes_total >> 20} MB")
         try:
-            with scratch(self._layers, layer_id(lock, self._platform)) as place:
+            async with scratch(self._layers, layer_id(lock, self._platform)) as place:
                 installed = await self._install(place, lock, start)
-                return await asyncio.to_thread(self._finish, installed, lock)
+                return await in_thread(self._finish, installed, lock)
         except tree.Unsound as error:
             raise BuildFailed(f"The packages hold something that a layer may not: {error}.") from error
         except OSError as error:
@@ -108,7 +109,7 @@ class Builder:
         if not wrong:
             return installed
         log.warning("layer.cache_changed", packages=wrong)
-        await asyncio.to_thread(tree.remove, installed.directory)
+        await in_thread(tree.remove, installed.directory)
         await self._installer.forget(wrong, place)
         installed, wrong = await self._install_once(place, lock, start, anew=True)
         # The wheels were checked against the lock just now: here it is their own lists that are wrong.
@@ -123,19 +124,18 @@ class Builder:
         directory.mkdir(mode=0o755)
         if lock.packages:
             await self._installer.install(place, lock, start, self._board.tell, anew=anew)
-        files = await asyncio.to_thread(tree.stamps, directory)
+        files = await in_thread(tree.stamps, directory)
         modules = contents.modules(files)
         _refuse_reserved(modules)
         self._tell(start, "compile")
-        hashing = asyncio.create_task(asyncio.to_thread(tree.digests, directory, list(files)))
+        hashing = asyncio.create_task(in_thread(tree.digests, directory, list(files)))
         try:
             uncompiled = await self._byte_compile(lock.python, directory)
         finally:
-            # A thread cannot be cancelled, and must not read a directory that is being removed.
             await asyncio.wait({hashing})
         self._tell(start, "verify")
         hashes = hashing.result()
-        wrong = await asyncio.to_thread(contents.wrong_records, directory, hashes)
+        wrong = await in_thread(contents.wrong_records, directory, hashes)
         warnings = (*lock.warnings, *uncompiled, *_shadowing(modules, lock.python))
         return _Installed(directory, files, hashes, modules, warnings), wrong
 

@@ -70,9 +70,9 @@ async def compile_here(python: str, directory: Path) -> None:
     if interpreter is None:
         raise BuildFailed(f"There is no Python {python} on this machine to compile with.")
     command = compile_command(interpreter, str(directory), os.cpu_count() or 1)
-    status, told = await _run(command, {"PATH": os.environ.get("PATH", "")}, DEADLINE_S)
+    status, _ = await _run(command, {"PATH": os.environ.get("PATH", "")}, DEADLINE_S)
     if status not in {0, 1}:
-        raise BuildFailed(f"The byte compiler of Python {python} ended with status {status}: {told[-500:]}")
+        raise BuildFailed(f"The byte compiler of Python {python} ended with status {status}.")
 
 
 async def find_interpreter(python: str) -> str | None:

@@ -22,7 +22,7 @@ from qflow_runner.errors import (
     WheelMissing,
 )
 from qflow_runner.layers.lines import shown
-from qflow_runner.layers.near import did_you_mean
+from qflow_runner.layers.near import STAND_INS, did_you_mean
 from qflow_runner.layers.uv import Ran
 
 LAST_LINES = 12
@@ -136,9 +136,11 @@ def _packages(
     found = _NO_WHEEL.search(flat)
     if found:
         have = _AVAILABLE.search(flat) or _PLATFORM.search(flat)
-        only = f" There are wheels for: {shown(have[have.lastindex or 1])}." if have else ""
+        only = f" There are wheels for: {shown(have[have.lastindex or 1].replace('`', ''))}." if have else ""
+        instead = STAND_INS.get(canonicalize_name(found[1]))
         return WheelMissing(
-            f"{_who(found[1], flat, names)} has no wheel for Python {python} on {platform}.{only}"
+            f"{_who(found[1], flat, names)} has no wheel for Python {python} on {platform}.{only}",
+            hint=f"Ask for {instead} instead, which does the same and comes built." if instead else None,
         )
     found = _ONLY.search(flat)
     if found and not _DEPENDS.search(flat):

@@ -13,6 +13,7 @@ from qflow_runner.errors import DependencyError, LayerTooLarge
 from qflow_runner.layers import contents, tree
 from qflow_runner.layers.explain import explain
 from qflow_runner.layers.model import BuildProgress, Lock
+from qflow_runner.layers.threads import in_thread
 from qflow_runner.layers.uv import Ran, Uv
 
 log = structlog.get_logger()
@@ -50,18 +51,22 @@ class Installer:
             *("--link-mode", "copy", "--require-hashes", "--no-deps"),
             *self._uv.target(lock.python),
         ]
+        unpacking = self._unpacking()
         running = asyncio.create_task(
             self._uv.run(arguments, place, _hearing(lock, progress, tell), no_cache=anew)
         )
         try:
-            ran = await self._watched(running, directory)
+            ran = await self._watched(running, directory, unpacking)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+            if not self._uv.running:
+                # What one that was killed had begun to unpack is nobody's now.
+                await in_thread(_remove, self._unpacking() - unpacking)
         if ran.status:
             names = {package.name: f"{package.name}=={package.version}" for package in lock.packages}
             raise explain(ran, names, lock.python, self._uv.platform, offline=self._offline)
-        await asyncio.to_thread(contents.neutral_scripts, directory, sys.executable)
+        await in_thread(contents.neutral_scripts, directory, sys.executable)
 
     async def forget(self, names: list[str], place: Path) -> None:
         """Have uv drop what it keeps of these packages. Not waited for long: other builds may hold its cache."""
@@ -75,19 +80,27 @@ class Installer:
             f"The packages are too large: {found}, and at most {self._max_mb} MB are allowed."
         )
 
-    async def _watched(self, running: asyncio.Task[Ran], directory: Path) -> Ran:
+    async def _watched(self, running: asyncio.Task[Ran], directory: Path, before: set[Path]) -> Ran:
         while True:
             done, _ = await asyncio.wait({running}, timeout=WATCH_S)
-            size = await asyncio.to_thread(self._size, directory)
+            size = await in_thread(self._size, directory, before)
             if size > self._max_mb << 20:
                 raise self.too_large("more than that when installed")
             if done:
                 return running.result()
 
-    def _size(self, directory: Path) -> int:
-        """Bytes that are installed, or of the largest wheel that uv is just unpacking in its cache."""
-        unpacking = [tree.size_of(place) for place in self._uv.cache.glob(".tmp*")]
-        return max(tree.size_of(directory), *unpacking, 0)
+    def _size(self, directory: Path, before: set[Path]) -> int:
+        """Bytes that are installed, or of the largest wheel that was begun to be unpacked since."""
+        begun = [tree.size_of(place) for place in self._unpacking() - before]
+        return max(tree.size_of(directory), *begun, 0)
+
+    def _unpacking(self) -> set[Path]:
+        return set(self._uv.cache.glob(".tmp*"))
+
+
+def _remove(places: set[Path]) -> None:
+    for place in places:
+        tree.remove(place)
 
 
 def _hearing(

@@ -38,6 +38,7 @@ class Layers:
         self._builder = Builder(settings, self._uv, compile, self._board)
         self._store = LayerStore(settings.layers_dir)
         self._locking: Flights[Lock] = Flights()
+        self._resolving = asyncio.Semaphore(settings.builds)
         self._building: Flights[Record] = Flights()
         self._checked: dict[str, float] = {}
         self._read: dict[tuple[str, ...], Asked] = {}
@@ -74,7 +75,8 @@ class Layers:
         """What the newest versions would change. Nothing is changed before `accept`."""
         asked = self._asked(requirements)
         key = self._book.key(asked, python)
-        new = await self._resolver.resolve(asked, python, refresh=True)
+        async with self._resolving:
+            new = await self._resolver.resolve(asked, python, refresh=True)
         return change_between(key, self._book.current(key), new)
 
     async def accept(self, change: LockChange) -> Lock:
@@ -102,6 +104,10 @@ class Layers:
         """Whether its layer is there and was looked at by this process, so that `layer` answers at once."""
         layer = layer_id(lock, self._uv.platform)
         return layer in self._checked and self._store.present(layer)
+
+    def on_disk(self, lock: Lock) -> Layer | None:
+        """Its layer, if it was built once; `layer` looks at it again before it is used."""
+        return self.known(layer_id(lock, self._uv.platform))
 
     def hold(self, layer_id: str) -> AbstractContextManager[None]:
         """While it is held, a layer is not removed. Raises LayerUnknown on entry."""
@@ -157,6 +163,7 @@ class Layers:
         )
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._uv.cache.mkdir(parents=True, exist_ok=True)
+        self._uv.sweep()
         self._store.open()
 
     def _asked(self, requirements: Sequence[str]) -> Asked:
@@ -174,7 +181,8 @@ class Layers:
         self._board.tell(start)
         began = time.perf_counter()
         try:
-            lock = await self._resolver.resolve(asked, python)
+            async with self._resolving:
+                lock = await self._resolver.resolve(asked, python)
             await asyncio.to_thread(self._book.store, key, lock)
         except BaseException as error:
             said = error.detail if isinstance(error, QflowError) else "It was stopped."

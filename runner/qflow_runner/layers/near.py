@@ -44,6 +44,15 @@ MODULES = {
 }
 """What people write who know the module and not its distribution."""
 
+STAND_INS = {
+    "mysqlclient": "pymysql",
+    "psycopg2": "psycopg2-binary",
+    "psycopg-c": "psycopg[binary]",
+    "pycrypto": "pycryptodome",
+    "opencv": "opencv-python-headless",
+}
+"""Packages that come as source alone, and who does the same as a wheel."""
+
 
 def near_names(name: str, modules: Mapping[str, str] = MODULES) -> list[str]:
     """At most three known packages whose names are like this one, likeliest first."""

@@ -4,11 +4,12 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from qflow_runner.layers import tree
+from qflow_runner.layers.threads import in_thread
 
 BUILDING = ".building-"
 REMOVING = ".removing-"
@@ -21,8 +22,8 @@ def is_layer_id(name: str) -> bool:
     return _LAYER.fullmatch(name) is not None
 
 
-@contextmanager
-def scratch(layers: Path, layer: str) -> Generator[Path]:
+@asynccontextmanager
+async def scratch(layers: Path, layer: str) -> AsyncGenerator[Path]:
     """A directory for one build, removed at the end. Its lock, free once its process is gone, tells it from a relic."""
     place = layers / f"{BUILDING}{layer}-{secrets.token_hex(6)}"
     place.mkdir(mode=0o700)
@@ -31,8 +32,10 @@ def scratch(layers: Path, layer: str) -> Generator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield place
     finally:
-        tree.remove(place)
-        os.close(lock)
+        try:
+            await in_thread(tree.remove, place)
+        finally:
+            os.close(lock)
 
 
 def sweep(layers: Path) -> list[str]:

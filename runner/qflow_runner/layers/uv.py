@@ -5,8 +5,10 @@ import os
 import platform
 import re
 import resource
+import shutil
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -31,6 +33,7 @@ _KEPT = re.compile(
 )
 _INDEXES = re.compile(r"UV_(INDEX|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INDEX_URL)")
 _CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+_DIRECTORIES = re.compile(r"(?:file://|(?<![\w:/.]))/(?:[\w.@+\-]+/)+")
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -60,6 +63,8 @@ class Uv:
         self._file_max = settings.layer_max_mb << 20
         self._wheels = settings.wheels_dir
         self.cache = settings.cache_dir / "uv"
+        self.running = 0
+        """How many there are just now."""
         self._secrets = [
             each.get_secret_value() for each in (settings.index_url, settings.extra_index_urls) if each
         ]
@@ -84,6 +89,26 @@ class Uv:
         deadline_s: float | None = None,
     ) -> Ran:
         """Run it to its end, `heard` gets each line of stderr. Raises BuildTimeout; cancelling kills it."""
+        self.running += 1
+        try:
+            return await self._run(arguments, cwd, heard, no_cache, deadline_s or self._deadline_s)
+        finally:
+            self.running -= 1
+
+    def sweep(self) -> None:
+        """Remove from the cache what was begun to be unpacked so long ago that nobody is at it."""
+        for place in self.cache.glob(".tmp*"):
+            if time.time() - place.lstat().st_mtime > max(self._deadline_s, 3_600):
+                shutil.rmtree(place, ignore_errors=True)
+
+    async def _run(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        heard: Callable[[str], None] | None,
+        no_cache: bool,
+        deadline: float,
+    ) -> Ran:
         process = await asyncio.create_subprocess_exec(
             find_uv_bin(),
             *arguments,
@@ -95,7 +120,6 @@ class Uv:
             start_new_session=True,
         )
         told: deque[str] = deque(maxlen=LINES_KEPT)
-        deadline = deadline_s or self._deadline_s
 
         def line(text: str) -> None:
             clean = self.mask(text)[:LINE_MAX]
@@ -123,7 +147,9 @@ class Uv:
     def mask(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return _CREDENTIALS.sub(r"\1***@", text)
+        text = _CREDENTIALS.sub(r"\1***@", text)
+        # Errors go to people who have no business with this machine's directories.
+        return _DIRECTORIES.sub("…/", text)
 
     def _clean(self, index: SecretStr | None, extra: SecretStr | None) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}

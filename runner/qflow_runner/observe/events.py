@@ -13,7 +13,7 @@ from typing import Any, Literal
 WAITING = 256
 """Events that a watcher may be behind."""
 
-Kind = Literal["started", "progress", "ended"]
+Kind = Literal["started", "installing", "progress", "ended"]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from qflow_runner.analysis import Analysis, Analyzer, Finding, to_infer
 from qflow_runner.workflows.graph import Graph, Link, Workflow
 from qflow_runner.workflows.judge import Verdict, judge_link
 from qflow_runner.workflows.nodes import Port, code_of, port_of
+from qflow_runner.workflows.saved import Resolve, follow
 
 MAX_SUGGESTIONS = 5
 REMEMBERED_LINKS = 20_000
@@ -69,8 +70,10 @@ class Check:
 class Checker:
     """Remembers verdicts by what they follow from, so that a change of one node costs that node's links."""
 
-    def __init__(self, analyzer: Analyzer, python: str) -> None:
+    def __init__(self, analyzer: Analyzer, python: str, resolve: Resolve | None = None) -> None:
+        """`resolve` finds saved definitions; without it nodes that name one are not checked."""
         self._analyzer = analyzer
+        self._resolve = resolve
         self._python = python
         self._verdicts: OrderedDict[tuple[object, ...], Verdict] = OrderedDict()
         self._judging = asyncio.Lock()
@@ -99,11 +102,13 @@ class Checker:
         return links, tuple(self._suggestions(links, ports))
 
     async def _ports(self, graph: Graph) -> dict[str, Port]:
-        nodes = graph.qflow_nodes
+        nodes, missing = await follow(graph.qflow_nodes, self._resolve)
         wanted = {code_of(node) for node in nodes}
         analysed = await asyncio.gather(*(self._analysed(*each) for each in wanted))
         by_code = dict(zip(wanted, analysed, strict=True))
-        return {node.name: port_of(node, by_code[code_of(node)]) for node in nodes}
+        return {
+            node.name: port_of(node, by_code[code_of(node)], missing.get(node.name, "")) for node in nodes
+        }
 
     async def _analysed(self, code: str, python: str) -> Analysis:
         """An outline; with what is inferred, where something is to be and it comes in time."""
@@ -161,5 +166,6 @@ def _fits(verdict: Verdict) -> bool:
 
 def _identity(port: Port) -> tuple[object, ...]:
     code, python = code_of(port.node)
-    # The signature holds what was inferred, which may come later than the code.
-    return code, python, port.function.signature if port.function else ""
+    # The signature holds what was inferred, which may come later than the code; without one the reason has the name.
+    said = (port.function.signature,) if port.function else (port.node.name, port.missing)
+    return code, python, said

@@ -199,5 +199,7 @@ def _is_inferred(parameter: str, target: Port) -> bool:
 
 
 def _unknown(port: Port) -> Judgement:
+    if port.missing:
+        return Judgement("unchecked", f"'{port.node.name}' {port.missing}", "")
     what = "is a script, which has no types" if port.analysis.script else "has no function that can be judged"
     return Judgement("unchecked", f"'{port.node.name}' {what}", "")

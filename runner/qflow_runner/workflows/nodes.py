@@ -11,11 +11,15 @@ from qflow_runner.workflows.graph import Node
 
 @dataclass(frozen=True)
 class Port:
-    """A Qflow node, ready to be judged. `function` is None for a script and for code without one to call."""
+    """A Qflow node, ready to be judged. `function` is None for a script and for code without one to call.
+
+    `missing` says why there is no code, where the node names a saved definition that cannot be had.
+    """
 
     node: Node
     analysis: Analysis
     function: Function | None
+    missing: str = ""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -54,7 +58,9 @@ def code_of(node: Node) -> tuple[str, str]:
     return str(node.parameters.get("code", "")), str(_options(node).get("python", ""))
 
 
-def port_of(node: Node, analysis: Analysis) -> Port:
+def port_of(node: Node, analysis: Analysis, missing: str = "") -> Port:
+    if missing:
+        return Port(node, analysis, None, missing)
     if analysis.script or node.parameters.get("mode") == "script":
         return Port(node, analysis, None)
     name = chosen(node) or analysis.entry

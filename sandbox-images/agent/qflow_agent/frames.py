@@ -7,7 +7,6 @@ dates too, unless conversions are lax: then a column that is nothing but ISO dat
 import re
 import sys
 from importlib.util import find_spec
-from operator import itemgetter
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from qflow_agent.kinds import ANY, Kind, Mismatch
@@ -62,23 +61,14 @@ def _table(value: Any, expected: str, *, lax: bool) -> Table:
 
 def columns_of_rows(rows: List[Any], expected: str) -> Table:
     """The columns, in the order in which their names first come. Rows that are no objects are a column ``value``."""
-    if not set(map(type, rows)) <= {dict}:
-        if any(isinstance(row, dict) for row in rows):
+    kinds = set(map(type, rows))
+    objects = {cls for cls in kinds if issubclass(cls, dict)}
+    if objects != kinds:
+        if objects:
             at = next(index for index, row in enumerate(rows) if not isinstance(row, dict))
             raise Mismatch("a row of %s, an object" % expected, rows[at]).at(at)
         return {"value": list(rows)}
-    if not rows:
-        return {}
-    first = rows[0]
-    count = len(first)
-    names: Dict[str, None] = dict.fromkeys(first)
-    if count and all(len(row) == count for row in rows):
-        try:
-            if count == 1:
-                return {name: list(map(itemgetter(name), rows)) for name in names}
-            return dict(zip(names, map(list, zip(*map(itemgetter(*names), rows)))))
-        except KeyError:
-            pass
+    names: Dict[str, None] = {}
     for row in rows:
         if not names.keys() >= row.keys():
             names.update(dict.fromkeys(row))

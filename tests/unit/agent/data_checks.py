@@ -686,6 +686,8 @@ def f(ctx: Context):
         yield {"n": n}
 """
     assert [list(each.get("binary", {})) for each in items_of(generator)] == [["part"], [], ["part"]]
+    late = "def f(ctx: Context):\n    yield {'n': 1}\n    ctx.files.add('late', b'1')\n"
+    assert [each["json"] for each in items_of(late)] == [{"n": 1}, {}]
     nothing = "def f(ctx: Context):\n    ctx.files.add('a', b'1')\n    ctx.files.add('a', b'2', 'text/csv')\n"
     [item] = items_of(nothing)
     assert item["json"] == {} and list(item["binary"]) == ["a", "a_2"]

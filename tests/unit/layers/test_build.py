@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -490,3 +491,69 @@ async def test_no_credential_is_in_a_command_line(make: Make, index: Index) -> N
     assert b"hunter2" not in words
     assert limit[0] == 2048 << 20
     assert "hunter2" not in lock.text
+
+
+async def test_nothing_is_left_in_the_cache_of_what_was_too_large(
+    make: Make, index: Index, tmp_path: Path
+) -> None:
+    """And what an earlier one left there is not counted against the next."""
+    index.wheel("bomb", files={f"bomb/part{n}.bin": bytes(900_000) for n in range(40)})
+    index.wheel("alpha")
+    cache = tmp_path / "cache" / "uv"
+    relic = cache / ".tmpRelic"
+    relic.mkdir(parents=True)
+    (relic / "large.bin").write_bytes(bytes(3 << 20))
+    layers = await make(layer_max_mb=2)
+
+    with pytest.raises(errors.LayerTooLarge):
+        await layers.layer(await layers.lock(["bomb"], HERE))
+    assert [relic] == list(cache.glob(".tmp*"))
+    assert ("alpha",) == (await layers.layer(await layers.lock(["alpha"], HERE))).modules
+    os.utime(relic, (0, 0))
+    await make(layer_max_mb=2)
+    assert not relic.exists()
+
+
+async def test_a_build_that_is_stopped_at_its_end_is_whole_or_not_there(
+    make: Make, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that finishes it is waited for before its files are removed."""
+    index.wheel("alpha")
+    layers = await make()
+    lock = await layers.lock(["alpha"], HERE)
+    finishing, go = threading.Event(), threading.Event()
+    write = build.tree.write
+
+    def slow(path: Path, content: bytes) -> None:
+        finishing.set()
+        go.wait(10)
+        write(path, content)
+
+    monkeypatch.setattr(build.tree, "write", slow)
+    building = asyncio.create_task(layers.layer(lock))
+    await asyncio.to_thread(finishing.wait, 20)
+    closing = asyncio.create_task(layers.close())
+    await asyncio.sleep(0)
+    go.set()
+    await closing
+
+    with pytest.raises(errors.BuildKilled):
+        await building
+    assert [] == left(tmp_path / "data" / "layers")
+    fresh = await make(compiler=None)
+    asked = len(index.requests)
+    assert (await fresh.layer(lock)).path.is_dir()
+    assert asked == len(index.requests)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("failed to open `/srv/qflow/cache/uv/x.lock`: no", "failed to open `…/x.lock`: no"),
+        ("at file:///srv/wheels/alpha.whl (from /opt/a-b/c)", "at …/alpha.whl (from …/c)"),
+        ("https://me:hunter2@host.example/simple/six/", "https://***@host.example/simple/six/"),
+    ],
+)
+async def test_what_the_installer_says_is_masked(layers: Layers, said: str, shown: str) -> None:
+    """Errors go to people who have no business with this machine's directories, or the index's password."""
+    assert shown == layers._uv.mask(said)

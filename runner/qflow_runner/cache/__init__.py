@@ -1,0 +1,9 @@
+"""Results of runs, kept for a while in memory, on disk and in Redis, for nodes that ask for it.
+
+A cache never fails a run: what is away, damaged or full is a miss.
+"""
+
+from qflow_runner.cache.entry import MAX_TTL_S, Cached
+from qflow_runner.cache.results import ResultCache, Stats
+
+__all__ = ["MAX_TTL_S", "Cached", "ResultCache", "Stats"]
