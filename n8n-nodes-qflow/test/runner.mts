@@ -12,6 +12,7 @@ import type {
 	ReplyItem,
 	RunReply,
 	SavedDefinition,
+	SavedSummary,
 } from '../nodes/QflowPython/api.js';
 
 export interface RunBody {
@@ -77,7 +78,7 @@ export class StubRunner {
 	refusal: Response | undefined;
 	storing: Response | undefined;
 	/** Definitions by name; a later one of a name is a newer version. */
-	readonly saved: SavedDefinition[] = [];
+	readonly saved: Array<SavedDefinition & SavedSummary> = [];
 	/** What it adds to its answer to a definition. */
 	reply: Partial<DefinitionReply> = {};
 	/** Leaves runs unanswered. */
@@ -183,8 +184,8 @@ export class StubRunner {
 		if (name === '') {
 			const start = Number(searchParams.get('cursor') ?? 0);
 			const saved = this.saved.filter((each) => each.name.includes(searchParams.get('q') ?? ''));
-			const next = start + PAGE < saved.length ? String(start + PAGE) : null;
-			return new Response(200, JSON.stringify({ saved: saved.slice(start, start + PAGE), next }));
+			const cursor = start + PAGE < saved.length ? String(start + PAGE) : null;
+			return new Response(200, JSON.stringify({ saved: saved.slice(start, start + PAGE), cursor }));
 		}
 		const found = [...this.saved]
 			.reverse()
@@ -197,7 +198,7 @@ export class StubRunner {
 
 const PAGE = 2;
 
-const NOTHING_FOUND: Analysis = {
+export const NOTHING_FOUND: Analysis = {
 	functions: [],
 	entry: '',
 	script: '',

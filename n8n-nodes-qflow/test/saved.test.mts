@@ -1,8 +1,8 @@
 import { expect, vi } from 'vitest';
 
-import type { SavedDefinition } from '../nodes/QflowPython/api.js';
+import type { SavedDefinition, SavedSummary } from '../nodes/QflowPython/api.js';
 import { newCode, test, withArguments } from './fixtures.mjs';
-import { Response } from './runner.mjs';
+import { NOTHING_FOUND, Response } from './runner.mjs';
 
 const RUN = 'POST /v1/definitions/{id}/runs';
 const STORE = 'PUT /v1/definitions';
@@ -15,8 +15,26 @@ function using(more: object = {}) {
 	return { source: 'saved', savedName, code: 'left over', ...more };
 }
 
-function saved(more: Partial<SavedDefinition> = {}): SavedDefinition {
-	return { name: 'pricing', version: 1, code: newCode(), ...more };
+const PRICE = {
+	functions: [
+		{
+			name: 'price',
+			params: [
+				{ name: 'item', type: 'str', required: true, default: null, inferred: false, doc: '' },
+			],
+			doc: '',
+			signature: 'price(item: str) -> float',
+		},
+		{ name: 'other', params: [], doc: '', signature: 'other()' },
+	],
+};
+
+type Kept = SavedDefinition & SavedSummary;
+
+function saved(more: Partial<Kept> = {}): Kept {
+	const content = { code: newCode(), requirements: [] };
+	const analysis = { ...NOTHING_FOUND, ...PRICE };
+	return { name: '', version: 1, function: 'price', signature: '', content, analysis, ...more };
 }
 
 test('A saved definition is named, and what the node leaves open is as it was saved', async ({
@@ -102,7 +120,7 @@ test('A definition that is not there is told in the words of the runner', async 
 test('Definitions are listed by name, page by page', async ({ runner, prepare }) => {
 	runner.saved.push(
 		saved({ name: 'a', signature: 'f(x: int) -> str' }),
-		saved({ name: 'ab', version: 4, function: 'g' }),
+		saved({ name: 'ab', version: 4 }),
 		saved({ name: 'abc' }),
 		saved({ name: 'z' }),
 	);
@@ -112,24 +130,12 @@ test('Definitions are listed by name, page by page', async ({ runner, prepare })
 
 	expect(first.results).toEqual([
 		{ name: 'a', value: 'a', description: 'f(x: int) -> str, version 1' },
-		{ name: 'ab', value: 'ab', description: 'g, version 4' },
+		{ name: 'ab', value: 'ab', description: 'script, version 4' },
 	]);
-	expect(second).toEqual({ results: [{ name: 'abc', value: 'abc', description: 'version 1' }] });
+	expect(second).toEqual({
+		results: [{ name: 'abc', value: 'abc', description: 'script, version 1' }],
+	});
 });
-
-const PRICE = {
-	functions: [
-		{
-			name: 'price',
-			params: [
-				{ name: 'item', type: 'str', required: true, default: null, inferred: false, doc: '' },
-			],
-			doc: '',
-			signature: 'price(item: str) -> float',
-		},
-		{ name: 'other', params: [], doc: '', signature: 'other()' },
-	],
-};
 
 test('Functions, arguments and packages are those of the saved code', async ({
 	runner,
@@ -137,15 +143,15 @@ test('Functions, arguments and packages are those of the saved code', async ({
 }) => {
 	const parameters = using({ savedVersion: '1' });
 	const name = parameters.savedName.value;
-	const kept = saved({ name, function: 'price', python: '3.9', requirements: ['rich==1'] });
-	runner.saved.push(kept, saved({ name, version: 2 }));
-	runner.analysis = PRICE;
+	const content = { code: newCode(), requirements: ['rich==1'] };
+	const newest = { ...NOTHING_FOUND };
+	runner.saved.push(saved({ name, content }), saved({ name, version: 2, analysis: newest }));
 
 	const [automatic] = await prepare(parameters).functions();
 	const { fields } = await prepare(parameters).fields();
 	const packages = await prepare(parameters).packages();
 
-	expect(runner.analysed[0]).toEqual({ code: kept.code, python: '3.9' });
+	expect(runner.analysed).toEqual([]);
 	expect(automatic?.name).toEqual('Automatic: price(item: str) -> float');
 	expect(fields.map(({ id, displayName, display }) => [id, displayName, display])).toEqual([
 		['item', 'item: str, required', true],
@@ -159,8 +165,7 @@ test('What the canvas knows of a saved definition is renewed also with arguments
 	prepare,
 }) => {
 	const parameters = using(withArguments({ item: 'lamp' }));
-	runner.saved.push(saved({ name: parameters.savedName.value, function: 'price' }));
-	runner.analysis = PRICE;
+	runner.saved.push(saved({ name: parameters.savedName.value }));
 
 	const { fields } = await prepare(parameters).fields();
 

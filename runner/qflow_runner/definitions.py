@@ -22,6 +22,7 @@ MAX_CODE = 1_000_000
 Mode = Literal["auto", "item", "all", "script"]
 Output = Literal["auto", "items", "reference"]
 Validation = Literal["strict", "coerce", "off"]
+ReferenceScope = Literal["workflow", "runner"]
 
 
 class DefinitionRequest(BaseModel):
@@ -47,6 +48,12 @@ class DefinitionRequest(BaseModel):
         Validation,
         Field(description="Whether values are held to their annotations, converted to them, or neither"),
     ] = "strict"
+    reference_scope: Annotated[
+        ReferenceScope,
+        Field(
+            description="Who may use the references that it answers: this workflow, or every one of the runner"
+        ),
+    ] = "workflow"
     requirements: Annotated[
         list[Annotated[str, Field(max_length=10_000)]],
         Field(
@@ -85,6 +92,7 @@ class Definition:
     requirements: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     takes_files: bool = False
+    reference_scope: ReferenceScope = "workflow"
 
 
 class DefinitionReply(BaseModel):
@@ -137,6 +145,7 @@ class Definitions:
             "requirements": asked or found.requirements,
             "imports": found.imports,
             "takes_files": found.takes_files,
+            "reference_scope": request.reference_scope,
         }
         return Definition(id=content_hash(content), **content)  # type: ignore[arg-type]
 

@@ -132,7 +132,7 @@ class Flow:
             payload,
             RunDesk(place, guest, self._files, self._values, self._progress(request)),
         )
-        self._values.kept(spot, done.kept, request.node)
+        self._values.kept(spot, done.kept, anywhere=definition.reference_scope == "runner")
         if isinstance(items, ResultStream):
             held.callback(_end_unless_complete, session, items)
         elif items[:1] != b"[" or items[-1:] != b"]":

@@ -1,14 +1,14 @@
-"""``python -m tests.bench [direct] [pool] [churn] [authoring] [files] [n8n]``: all of it when nothing is named."""
+"""``python -m tests.bench [PART …]``: the parts that are named, or all of them."""
 
 import asyncio
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import authoring, direct, files, inside_n8n
+from tests.bench import authoring, direct, files, inside_n8n, large, packages, references
 from tests.bench.results import Result, show, write
 
-PARTS = ("direct", "pool", "churn", "authoring", "files", "n8n")
+PARTS = ("direct", "pool", "churn", "authoring", "files", "packages", "references", "large", "n8n")
 OUTPUT = Path("build/bench.json")
 MACHINE, WHOLE, DEFAULT = 2.0, 1.0, 0.5
 
@@ -33,6 +33,15 @@ async def measure(parts: list[str], folder: Path) -> list[Result]:
     if "files" in parts:
         print("Files and spilled values …", flush=True)
         results += await files.measure(folder)
+    if "packages" in parts:
+        print("Packages …", flush=True)
+        results += await packages.measure(folder)
+    if "references" in parts:
+        print("Live objects …", flush=True)
+        results += await references.measure(folder)
+    if "large" in parts:
+        print("A million items …", flush=True)
+        results += await large.measure(folder)
     if "n8n" in parts:
         print("Inside real n8n …", flush=True)
         results += await inside_n8n.measure(folder, (WHOLE, DEFAULT))

@@ -174,3 +174,47 @@ async def test_many_items_pass_through(runner: RunnerClient) -> None:
 
     assert [{"m": item["n"] + 1, "text": item["text"]} for item in items] == made
     assert [{"value": 1}] == await runner.values("def g() -> int:\n    return 1\n")
+
+
+async def test_a_reference_for_other_workflows(runner: RunnerClient) -> None:
+    """A sub-workflow is another workflow: what is meant for it is said so where it is made."""
+    json = await reference(runner, workflow="parent", reference_scope="runner")
+
+    assert [{"value": 3}] == await runner.values(USE, [json], workflow="child")
+    assert [{"value": 3}] == await runner.values(USE, [json], workflow="parent")
+
+
+async def test_secrets_reach_the_code_and_show_themselves_nowhere(runner: RunnerClient) -> None:
+    """They come with the run, and printing one prints stars."""
+    code = (
+        "from qflow import Context, Secret\n"
+        "def f(key: Secret, ctx: Context) -> str:\n"
+        "    print(key, ctx.secrets)\n"
+        "    return key.reveal()[::-1]\n"
+    )
+    definition = await runner.define(code)
+    status, reply = await runner.call(
+        "POST",
+        f"/v1/definitions/{definition}/runs",
+        params={"workflow": "w", "execution": "e"},
+        json={"items": [{"json": {}}], "secrets": {"key": "hush"}},
+    )
+
+    assert (200, "hsuh") == (status, reply["items"][0]["json"]["value"])
+    assert "hush" not in str(reply["logs"])
+
+
+async def test_progress_is_seen_by_who_watches(runner: RunnerClient) -> None:
+    """As server-sent events, while the run lasts."""
+    code = "from qflow import Context\ndef f(ctx: Context) -> int:\n    ctx.progress(0.5, 'half')\n    return 1\n"
+    async with runner.http.get(f"{runner.address}/v1/executions/e/events") as events:
+        await runner.values(code)
+        told = b""
+        async with asyncio.timeout(10):
+            while b"event: ended" not in told:
+                told += await events.content.readany()
+
+    assert [b"started", b"progress", b"ended"] == [
+        line.removeprefix(b"event: ") for line in told.splitlines() if line.startswith(b"event")
+    ]
+    assert b'"fraction": 0.5, "text": "half"' in told

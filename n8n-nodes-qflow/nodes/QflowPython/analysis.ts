@@ -20,31 +20,25 @@ export interface Analysed extends Analysis {
  * no code to look at. Throws NodeOperationError.
  */
 export async function analyse(context: ILoadOptionsFunctions): Promise<Analysed | string> {
-	const options = context.getCurrentNodeParameter('options') as { python?: string } | undefined;
-	if (!isSaved({ source: context.getCurrentNodeParameter('source') })) {
-		const code = String(context.getCurrentNodeParameter('code') ?? '');
-		return { ...(await ask(context, code, options?.python)), code, listed: [] };
+	if (isSaved({ source: context.getCurrentNodeParameter('source') })) {
+		const saved = await readSaved(context);
+		if (typeof saved === 'string') return saved;
+		const { analysis, content } = saved;
+		const entry = saved.function || analysis.entry;
+		return { ...analysis, entry, code: content.code, listed: content.requirements };
 	}
-	const saved = await readSaved(context);
-	if (typeof saved === 'string') return saved;
-	const { code, function: called, python, requirements } = saved;
-	const analysis = await ask(context, code, options?.python ?? python);
-	return { ...analysis, entry: called || analysis.entry, code, listed: requirements ?? [] };
-}
-
-async function ask(
-	context: ILoadOptionsFunctions,
-	code: string,
-	python: string | undefined,
-): Promise<Analysis> {
 	const node = context.getNode();
+	const options = context.getCurrentNodeParameter('options') as { python?: string } | undefined;
+	const code = String(context.getCurrentNodeParameter('code') ?? '');
 	const { status, body } = await call(context, node, {
 		method: 'POST',
 		path: '/v1/analyze',
-		body: Buffer.from(JSON.stringify({ code, ...(python && { python }) })),
+		body: Buffer.from(JSON.stringify({ code, ...(options?.python && { python: options.python }) })),
 		timeoutMs: TIMEOUT_MS,
 	});
-	if (status === 200 && Array.isArray(body.functions)) return body as unknown as Analysis;
+	if (status === 200 && Array.isArray(body.functions)) {
+		return { ...(body as unknown as Analysis), code, listed: [] };
+	}
 	if (status !== 404 && isProblem(body)) throw sentence(node, body.detail, body.hint ?? '');
 	throw sentence(
 		node,

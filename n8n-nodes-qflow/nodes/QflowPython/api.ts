@@ -42,15 +42,7 @@ export interface DefinitionReply {
 export interface SavedSummary {
 	name: string;
 	version: number;
-	function?: string;
-	signature?: string;
-}
-
-/** The answer to `GET /v1/saved/{name}`. */
-export interface SavedDefinition extends SavedSummary {
-	code: string;
-	python?: string;
-	requirements?: string[];
+	signature: string;
 }
 
 /** A file of an item: its content in base64, or the id under which the runner has it. */
@@ -150,6 +142,14 @@ export interface Analysis {
 	script: string;
 	requirements: Requirement[];
 	findings: Finding[];
+}
+
+/** The answer to `GET /v1/saved/{name}`. */
+export interface SavedDefinition {
+	/** The name of the function that it calls; empty for a script. */
+	function: string;
+	content: { code: string; requirements: string[] };
+	analysis: Analysis;
 }
 
 /** One connection between two nodes, as `POST /v1/workflows/check` judges it. */

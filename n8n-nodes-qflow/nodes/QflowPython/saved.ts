@@ -26,7 +26,7 @@ export async function searchSaved(
 	const found = (Array.isArray(body.saved) ? body.saved : []) as SavedSummary[];
 	return {
 		results: found.map(item),
-		...(typeof body.next === 'string' ? { paginationToken: body.next } : {}),
+		...(typeof body.cursor === 'string' ? { paginationToken: body.cursor } : {}),
 	};
 }
 
@@ -41,12 +41,11 @@ export async function readSaved(context: ILoadOptionsFunctions): Promise<SavedDe
 	}
 	const query = version === '' ? '' : `?${new URLSearchParams({ version }).toString()}`;
 	const { body } = await ask(context, `/v1/saved/${encodeURIComponent(name)}${query}`);
-	return { ...body, code: String(body.code ?? '') } as SavedDefinition;
+	return body as unknown as SavedDefinition;
 }
 
-function item({ name, version, signature, function: called }: SavedSummary): INodeListSearchItems {
-	const about = signature || called;
-	return { name, value: name, description: `${about ? `${about}, ` : ''}version ${version}` };
+function item({ name, version, signature }: SavedSummary): INodeListSearchItems {
+	return { name, value: name, description: `${signature || 'script'}, version ${version}` };
 }
 
 async function ask(context: ILoadOptionsFunctions, path: string): Promise<Answer> {

@@ -1,12 +1,10 @@
 """What a definition's code says of what it needs, for the definition to keep."""
 
-import re
-
+from qflow_runner import types
 from qflow_runner.analysis import Analysis
 from qflow_runner.analysis.stdlib import is_standard
 from qflow_runner.definitions import DefinitionRequest, Found
 
-_FILES = re.compile(r"\b(File|Image|bytes|bytearray|Path|BinaryIO|IOBase|BytesIO)\b")
 _OWN = "qflow"
 
 
@@ -29,8 +27,15 @@ def _takes_files(analysis: Analysis, request: DefinitionRequest) -> bool:
         return "binary" in request.code
     name = request.function or analysis.entry
     return any(
-        _FILES.search(parameter.type)
+        _takes_file(parameter.type, analysis)
         for function in analysis.functions
         if function.name == name
         for parameter in function.parameters
     )
+
+
+def _takes_file(text: str, analysis: Analysis) -> bool:
+    try:
+        return types.takes_file(types.parse(text, analysis.scope))
+    except types.TypeSyntax:
+        return False  # the run says what is wrong with it

@@ -49,6 +49,10 @@ class RunBody(BaseModel):
     args: list[dict[str, Any]] | None = Field(
         default=None, description="Arguments by parameter: one entry per item, or one for all"
     )
+    secrets: dict[str, str] | None = Field(
+        default=None,
+        description="What parameters of type Secret and Context.secrets hold; seen by the code alone",
+    )
 
 
 class RunQuery(BaseModel):

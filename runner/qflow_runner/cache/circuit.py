@@ -49,8 +49,7 @@ class Circuit:
         self._stop.set()
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task}, timeout=self._retry_s)
 
     def trip(self, reason: str) -> None:
         """It failed: leave it alone for a while."""

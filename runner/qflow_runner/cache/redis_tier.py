@@ -19,9 +19,13 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from qflow_runner.cache.circuit import RETRY_S, Circuit, TierAway
 from qflow_runner.cache.entry import Cached, Payload
+from qflow_runner.cache.sealing import sealed_max
 
 CONNECT_S = 0.5
 CALL_S = 0.2
+VALUE_MAX = 4 * 1024 * 1024
+"""Bytes of a payload. A larger one may take longer than CALL_S, and its parts hold up the event loop for long."""
+
 _CLOSE_S = 1.0
 _CONNECTIONS = 16
 _PREFIX = "qflow:result:"
@@ -43,16 +47,16 @@ class RedisTier:
     def __init__(
         self,
         url: str,
-        sealed_max: int,
+        value_max: int,
         *,
         now: Callable[[], float] = time.time,
         retry_s: float = RETRY_S,
     ) -> None:
-        """`sealed_max` in bytes. Raises ValueError for what is no address of a Redis."""
+        """`value_max`, of a payload, in bytes; see VALUE_MAX. Raises ValueError for what is no address of a Redis."""
         self.circuit = Circuit(self.name, self._ping, retry_s)
         self._client = Redis(connection_pool=ConnectionPool(**_options(url)))
         self._places = asyncio.Semaphore(_CONNECTIONS)
-        self._sealed_max = sealed_max
+        self._sealed_max = sealed_max(min(value_max, VALUE_MAX))
         self._now = now
 
     async def open(self) -> None:
@@ -92,12 +96,12 @@ class RedisTier:
 
     async def save(self, key: str, sealed: Payload, cached: Cached) -> None:
         left_ms = int((cached.expires - self._now()) * 1000)
-        if not self.circuit.closed or left_ms < 1:
+        if not self.circuit.closed or left_ms < 1 or len(sealed) > self._sealed_max:
             return
         try:
             await self._call(self._client.set(_PREFIX + key, memoryview(sealed), px=left_ms))
         except (TimeoutError, RedisTimeout):
-            # Perhaps it is only large, or the network slow. Whoever reads would notice a Redis that hangs.
+            # Perhaps the network is only slow. Whoever reads would notice a Redis that hangs.
             self.circuit.slip(f"Redis did not take an entry of {len(sealed)} bytes in time.")
         except (RedisError, OSError, UnicodeError) as error:
             self.circuit.trip(_reason(error))

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol, TypedDict
+from typing import Protocol, TypedDict, TypeVar
 
 from qflow_runner.cache.circuit import RETRY_S, Circuit
 from qflow_runner.cache.disk_tier import DiskTier
@@ -16,6 +17,8 @@ from qflow_runner.errors import Unavailable
 from qflow_runner.files import Keys
 from qflow_runner.files.tidy import Tidy
 from qflow_runner.settings import Settings
+
+Result = TypeVar("Result")
 
 _INLINE = 64 * 1024
 """Bytes that are hashed or decrypted at once; more of them in a thread, because the event loop would wait."""
@@ -93,17 +96,23 @@ class ResultCache:
         self._now = now
         self._value_max = settings.cache_value_max_mb << 20
         self._memory = MemoryTier(settings.cache_memory_mb << 20)
-        largest = sealed_max(self._value_max)
         self._disk = (
-            DiskTier(settings.results_path, settings.cache_disk_mb << 20, largest, now=now, retry_s=retry_s)
+            DiskTier(
+                settings.results_path,
+                settings.cache_disk_mb << 20,
+                sealed_max(self._value_max),
+                now=now,
+                retry_s=retry_s,
+            )
             if settings.cache_disk_mb
             else None
         )
-        redis = _redis_tier(settings, largest, now, retry_s)
+        redis = _redis_tier(settings, self._value_max, now, retry_s)
         self._tiers = tuple(tier for tier in (self._disk, redis) if tier is not None)
         self._queue: asyncio.Queue[_Save | _Drop] = asyncio.Queue(_WAITING)
         self._waiting = 0
         self._worker: asyncio.Task[None] | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self._tidy = Tidy(_SWEEP_S, self._sweep)
         self._hits = {"memory": 0} | {tier.name: 0 for tier in self._tiers}
         self._misses = 0
@@ -115,6 +124,8 @@ class ResultCache:
         """Does not wait for the tiers: each is used from when it answers."""
         for tier in self._tiers:
             await tier.open()
+        # Not the event loop's own threads: a name server that hangs can fill those.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="qflow-results-work")
         self._worker = asyncio.get_running_loop().create_task(self._work())
         self._tidy.start()
 
@@ -127,16 +138,18 @@ class ResultCache:
                 async with asyncio.timeout(_FLUSH_S):
                     await self._queue.join()
             worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+            await asyncio.wait({worker}, timeout=_FLUSH_S)
         for tier in self._tiers:
             await tier.close()
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False)
 
     async def key(self, definition_id: str, workflow: str, payload: Payload) -> str:
         """A large payload is hashed in a thread, and must not be changed meanwhile."""
         if len(payload) <= _INLINE:
             return result_key(definition_id, workflow, payload)
-        return await asyncio.to_thread(result_key, definition_id, workflow, payload)
+        return await self._threaded(result_key, definition_id, workflow, payload)
 
     async def get(self, key: str) -> Cached | None:
         """From the nearest tier that has it; the nearer ones then have it too. In memory, this never waits."""
@@ -190,7 +203,7 @@ class ResultCache:
     async def _unsealed(self, key: str, sealed: Payload) -> Cached | None:
         if len(sealed) <= _INLINE:
             return unseal(self._keys, key, sealed, self._value_max)
-        return await asyncio.to_thread(unseal, self._keys, key, sealed, self._value_max)
+        return await self._threaded(unseal, self._keys, key, sealed, self._value_max)
 
     def _behind(self, job: _Save | _Drop) -> None:
         if self._worker is None:
@@ -217,14 +230,20 @@ class ResultCache:
         tiers = [tier for tier in job.tiers if tier.circuit.closed]
         if not tiers:
             return
-        sealed = job.sealed or await asyncio.to_thread(seal, self._keys, job.key, job.cached)
+        sealed = job.sealed or await self._threaded(seal, self._keys, job.key, job.cached)
         await asyncio.gather(*(tier.save(job.key, sealed, job.cached) for tier in tiers))
+
+    async def _threaded(self, function: Callable[..., Result], *args: object) -> Result:
+        """At once where there are no threads, which is before `open` and after `close`."""
+        if self._threads is None:
+            return function(*args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
     async def _sweep(self) -> None:
         self._memory.sweep(self._now())
 
 
-def _redis_tier(settings: Settings, largest: int, now: Callable[[], float], retry_s: float) -> Tier | None:
+def _redis_tier(settings: Settings, value_max: int, now: Callable[[], float], retry_s: float) -> Tier | None:
     url = settings.redis_url.get_secret_value() if settings.redis_url else ""
     if not url:
         return None
@@ -236,7 +255,7 @@ def _redis_tier(settings: Settings, largest: int, now: Callable[[], float], retr
             hint="Install it with: pip install 'qflow[redis]'. Or unset the variable.",
         ) from None
     try:
-        return RedisTier(url, largest, now=now, retry_s=retry_s)
+        return RedisTier(url, value_max, now=now, retry_s=retry_s)
     except ValueError:  # its text may have a part of the password
         raise Unavailable(
             "QFLOW_REDIS_URL is not the address of a Redis.",

@@ -5,8 +5,8 @@
     "QFR1" | length of the token, 2 bytes | token | chunks
 
 The token is wrapped by `Keys` and holds a key of this entry alone, both times, the count of errors and the size. The
-chunks are the payload, sealed as a spilled value's are (see `files.spill_writer`), and with the cache's key as
-associated data: an entry that is put in another one's place does not open.
+chunks are the payload, sealed as a spilled value's are (see `files.spill_writer`), and with the cache's key and the
+token as associated data: an entry that is put in another one's place does not open, nor one with another head.
 """
 
 import secrets
@@ -39,14 +39,14 @@ def seal(keys: Keys, key: str, cached: Cached) -> bytearray:
     head = _HEAD.pack(_MAGIC, len(token)) + token
     whole = bytearray(len(head) + _sealed(size))
     whole[: len(head)] = head
-    sealer = AESGCM(secret)
+    sealer, bound = AESGCM(secret), key.encode() + head
     source, target = memoryview(cached.payload), memoryview(whole)[len(head) :]
     for number, start, end in _chunks(size):
         at = start + number * TAG
         sealer.encrypt_into(
             nonce(number, last=end == size),
             source[start:end],
-            key.encode(),
+            bound,
             target[at : at + end - start + TAG],
         )
     return whole
@@ -67,7 +67,7 @@ def unseal(keys: Keys, key: str, sealed: Payload, value_max: int) -> Cached | No
     if size > value_max or len(sealed) != begin + _sealed(size):
         return None
     payload = bytearray(size)
-    opener = AESGCM(secret)
+    opener, bound = AESGCM(secret), key.encode() + bytes(sealed[:begin])
     source, target = memoryview(sealed)[begin:], memoryview(payload)
     try:
         for number, start, end in _chunks(size):
@@ -75,7 +75,7 @@ def unseal(keys: Keys, key: str, sealed: Payload, value_max: int) -> Cached | No
             opener.decrypt_into(
                 nonce(number, last=end == size),
                 source[at : at + end - start + TAG],
-                key.encode(),
+                bound,
                 target[start:end],
             )
     except InvalidTag:

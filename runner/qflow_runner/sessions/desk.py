@@ -20,7 +20,8 @@ class Place:
 class SpillDesk:
     """Takes the values that a session is asked for between runs, and only those."""
 
-    def __init__(self, spill: Spill, place: Place, references: set[str]) -> None:
+    def __init__(self, spill: Spill, place: Place, references: dict[str, str]) -> None:
+        """`references` has the space of each value that is asked for."""
         self._spill = spill
         self._place = place
         self._references = references
@@ -58,8 +59,8 @@ class SpillDesk:
             writer.abort()
 
     def _open(self, give: wire.Give) -> SpillWriter | FileWriter:
-        if give.kind != "value" or give.id not in self._references:
+        space = self._references.pop(give.id, None) if give.kind == "value" else None
+        if space is None:
             raise wire.WireError("a session gave what it was not asked for")
-        self._references.discard(give.id)
-        about = {"execution": self._place.execution, "node": self._place.node}
-        return self._spill.writer(self._place.workflow, give.id, about)
+        about = {"execution": self._place.execution, "workflow": self._place.workflow}
+        return self._spill.writer(space, give.id, about)

@@ -25,7 +25,7 @@ class Held:
         self.users = 0
         self.expiry: asyncio.TimerHandle | None = None
         self.kept: dict[str, str] = {}
-        """References to what the session keeps, with the node that made each."""
+        """References to what the session keeps, with the space of each: its workflow, or all of the runner."""
         self.spilled: set[str] = set()
 
     async def spill(self, store: Spill, references: list[str]) -> dict[str, str]:
@@ -38,7 +38,8 @@ class Held:
             return {}
         if self.session is None or self.session.ended:
             return dict.fromkeys(wanted, f"the session that held it ended at {clock()}")
-        desk = SpillDesk(store, self.place, set(wanted))
+        spaces = {reference: self.kept[reference] for reference in wanted if reference in self.kept}
+        desk = SpillDesk(store, self.place, spaces)
         try:
             refused = await self.session.spill(wanted, desk, SPILL_DEADLINE_S)
         except TimeoutError:

@@ -22,7 +22,7 @@ class RunDesk(SpillDesk):
         values: Values,
         progress: Callable[[wire.Progress], None] | None = None,
     ) -> None:
-        super().__init__(values.store, place, set())
+        super().__init__(values.store, place, {})
         self._guest = guest
         self._files = files
         self._values = values

@@ -10,8 +10,11 @@ from qflow_runner.sessions.held import Held, clock
 MOST = 100_000
 """References that are remembered; the oldest are forgotten first."""
 
+ANYWHERE = ""
+"""The space of references that other workflows may use too; no workflow has this id."""
+
 Key = tuple[str, str]
-"""A workflow and a reference: what one workflow's code names is never looked for in another's."""
+"""A space and a reference: what one workflow's code names is never looked for in another workflow's space."""
 
 
 class ValueGone(Exception):
@@ -26,12 +29,13 @@ class Values:
         self._homes: OrderedDict[Key, Held] = OrderedDict()
         self._gone: OrderedDict[Key, str] = OrderedDict()
 
-    def kept(self, held: Held, references: Iterable[str], node: str) -> None:
+    def kept(self, held: Held, references: Iterable[str], *, anywhere: bool) -> None:
         """A run left these in its session."""
+        space = ANYWHERE if anywhere else held.place.workflow
         for reference in references:
-            key = held.place.workflow, reference
+            key = space, reference
             if key not in self._homes:
-                held.kept[reference] = node
+                held.kept[reference] = space
                 self._homes[key] = held
         while len(self._homes) > MOST:
             (_, reference), oldest = self._homes.popitem(last=False)
@@ -39,16 +43,17 @@ class Values:
 
     async def fetch(self, workflow: str, reference: str, asking: GuestSession) -> SpilledValue:
         """The value, written to the store by the session that has it if it was not there yet. Raises ValueGone."""
-        held = self._homes.get((workflow, reference))
+        held = self._homes.get((workflow, reference)) or self._homes.get((ANYWHERE, reference))
         if held is not None and held.session is not asking and reference not in held.spilled:
             async with held.turn:
                 refused = await held.spill(self.store, [reference])
             if reference in refused:
                 raise ValueGone(f"It cannot leave the session that made it: {refused[reference]}.")
-        value = await self.store.find(workflow, reference)
-        if value is None:
-            raise ValueGone(self._why_gone(workflow, reference))
-        return value
+        for space in (workflow, ANYWHERE):
+            value = await self.store.find(space, reference)
+            if value is not None:
+                return value
+        raise ValueGone(self._why_gone(workflow, reference))
 
     async def leave(self, held: Held, why: str) -> None:
         """Its session is about to end: what it keeps moves to the store. Its caller has the turn."""
@@ -64,13 +69,14 @@ class Values:
     async def over(self, held: Held) -> None:
         """Its execution is over: nothing of it is needed any more."""
         why = f"its execution was over at {clock()}"
+        spaces = dict(held.kept)
         self._forget(held, why, dict.fromkeys(held.kept, why))
         for reference in held.spilled:
-            await self.store.drop(held.place.workflow, reference)
+            await self.store.drop(spaces.get(reference, held.place.workflow), reference)
 
     def _forget(self, held: Held, why: str, refused: dict[str, str]) -> None:
-        for reference in held.kept:
-            key = held.place.workflow, reference
+        for reference, space in held.kept.items():
+            key = space, reference
             self._homes.pop(key, None)
             if reference in refused:
                 sentence = (
@@ -82,9 +88,10 @@ class Values:
             self._gone.popitem(last=False)
 
     def _why_gone(self, workflow: str, reference: str) -> str:
-        known = self._gone.get((workflow, reference))
-        if known is not None:
-            return f"It is gone: {known}."
+        for space in (workflow, ANYWHERE):
+            known = self._gone.get((space, reference))
+            if known is not None:
+                return f"It is gone: {known}."
         return self.store.why_gone(workflow, reference) or (
             "This runner does not have it: it is of another workflow, was lost when the runner was stopped by force,"
             " or is older than what is kept."

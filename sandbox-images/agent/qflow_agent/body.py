@@ -35,6 +35,8 @@ class Body(NamedTuple):
     """Why an item cannot be had, by its number."""
     binaries: Sequence[Any] = ()
     """The `binary` of every item, or None for one without; empty where no item has files."""
+    secrets: Mapping[str, str] = MappingProxyType({})
+    """The node's secrets by name."""
 
 
 def parse(buffer: codec.Buffer, *, whole: bool = False, desk: "Optional[Desk]" = None) -> Body:
@@ -65,6 +67,8 @@ def parse(buffer: codec.Buffer, *, whole: bool = False, desk: "Optional[Desk]" =
         number = next(index for index, json in enumerate(jsons) if type(json) is not dict)
         raise _invalid('Item %d has no object "json".' % number, number)
     parsed = Body(jsons, args, items if whole else [])
+    if "secrets" in body:
+        parsed = parsed._replace(secrets=_secrets(body["secrets"]))
     if _mentions(buffer, _BINARY):
         parsed = parsed._replace(binaries=[item.get("binary") for item in items])
     if desk is None or not mentions_reference(buffer):
@@ -82,6 +86,12 @@ def mentions_reference(buffer: codec.Buffer) -> bool:
 
 def _mentions(buffer: codec.Buffer, text: bytes) -> bool:
     return (bytes(buffer) if isinstance(buffer, memoryview) else buffer).find(text) >= 0
+
+
+def _secrets(given: Any) -> Mapping[str, str]:
+    if type(given) is not dict or not set(map(type, given.values())) <= {str}:
+        raise _invalid('"secrets" is not an object of texts.')
+    return given
 
 
 def _all_dicts(values: List[Any]) -> bool:

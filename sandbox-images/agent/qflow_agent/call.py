@@ -2,7 +2,7 @@
 
 import gc
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, List, Mapping, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, List, NamedTuple, Optional, Union
 
 from qflow_agent import codec
 from qflow_agent.body import Body, Facts, Json, parse
@@ -42,7 +42,6 @@ def call(
     workflow: str = "",
     execution: str = "",
     desk: Optional[Desk] = None,
-    secrets: Optional[Mapping[str, str]] = None,
 ) -> Outcome:
     """Call the definition's function, or run its script, for the items of `body`.
 
@@ -64,7 +63,7 @@ def call(
     keeper = None if desk is None else Keeper(desk, loaded.output, node_name)
     exchange = None if desk is None else desk.exchange
     outbox = Outbox(exchange)
-    supply = Supply(facts, outbox, exchange=exchange, binaries=parsed.binaries, secrets=secrets)
+    supply = Supply(facts, outbox, exchange=exchange, binaries=parsed.binaries, secrets=parsed.secrets)
     run = _Run(
         loaded, parsed, body, facts, keeper, supply=supply, outbox=outbox, goes_on=on_error == "continue"
     )

@@ -51,10 +51,10 @@ def outcome(code, items=({},), args=(), on_error="stop", secrets=None, **options
         options.get("validation", "strict"),
     )
     given = [item if "json" in item else {"json": item} for item in items]
-    body = bytearray(json.dumps({"items": given, "args": list(args)}).encode())
+    body = bytearray(json.dumps({"items": given, "args": list(args), "secrets": secrets or {}}).encode())
     desk = Desk(Objects(), EXCHANGE, False)
     facts = {"workflow": "w1", "execution": "e1"}
-    return call(load(define), body, "My node", on_error, desk=desk, secrets=secrets, **facts)
+    return call(load(define), body, "My node", on_error, desk=desk, **facts)
 
 
 def items_of(code, *more, **options):

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qflow_runner.cache.entry import MAX_TTL_S, SKEW_S, Cached, result_key
-from qflow_runner.cache.results import ResultCache
 from qflow_runner.cache.sealing import seal, sealed_max, unseal
 from qflow_runner.files import Keys
 from qflow_runner.files.spill_writer import CHUNK
 from qflow_runner.settings import Settings
+from tests.unit.cache.conftest import Clock, opened
 
 MAX = 16 << 20
 
@@ -76,13 +76,13 @@ def test_a_key_is_of_all_its_parts() -> None:
     assert all(len(each) == 64 and int(each, 16) for each in made)
 
 
-async def test_a_large_payload_has_the_key_that_it_has_in_one_go(tmp_path: Path) -> None:
-    """Whether it is hashed at once or in a thread makes no difference."""
-    settings = Settings(data_dir=tmp_path)
-    cache = ResultCache(settings, Keys(settings))
-    for size in (0, 64 * 1024, 64 * 1024 + 1, 5 << 20):
-        payload = bytearray(b"x" * size)
-        assert result_key("d", "w", payload) == await cache.key("d", "w", payload)
+async def test_a_large_payload_has_the_key_that_it_has_in_one_go(tmp_path: Path, clock: Clock) -> None:
+    """Whether it is hashed at once, in a thread, or when the cache is closed, makes no difference."""
+    payloads = [bytearray(b"x" * size) for size in (0, 64 * 1024, 64 * 1024 + 1, 5 << 20)]
+    expected = [result_key("d", "w", each) for each in payloads]
+    async with opened(tmp_path, clock) as cache:
+        assert expected == [await cache.key("d", "w", each) for each in payloads]
+    assert expected == [await cache.key("d", "w", each) for each in payloads]
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 5])
@@ -99,14 +99,16 @@ def test_what_is_sealed_comes_back(own: Keys, size: int) -> None:
     assert size == 0 or unseal(own, "k", sealed, size - 1) is None
 
 
-@given(data=st.data())
+@given(turned=st.integers(0, 8 * 372 - 1))
+@example(turned=167 * 8 + 1)  # of the token's last character: base64 has bits there that decode to nothing
 @settings(max_examples=300, deadline=None)
-def test_altered_bytes_never_come_back(own: Keys, data: st.DataObject) -> None:
+def test_altered_bytes_never_come_back(own: Keys, turned: int) -> None:
     """A bit that is turned, an end that is cut off, something behind it: all are no entry."""
     sealed = seal(own, "k", Cached(b"[1, 2, 3]" * 20, 0, made=1.0, expires=2.0))
-    at = data.draw(st.integers(0, len(sealed) - 1))
+    at, bit = divmod(turned, 8)
+    at %= len(sealed)
     flipped = bytearray(sealed)
-    flipped[at] ^= 1 << data.draw(st.integers(0, 7))
+    flipped[at] ^= 1 << bit
 
     assert unseal(own, "k", flipped, MAX) is None
     assert unseal(own, "k", sealed[:at], MAX) is None

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import resource
 import stat
 import threading
 from pathlib import Path
@@ -275,9 +276,8 @@ async def test_a_full_disk_costs_the_entry_and_one_log_line(
     assert ["warning"] == [each["log_level"] for each in logs if each["event"].startswith("cache.")]
 
 
-async def test_a_small_real_disk_that_is_full(tmp_path: Path, clock: Clock) -> None:
-    """The kernel's own answer, under a limit of file size: only whole files are kept."""
-    resource = pytest.importorskip("resource")
+async def test_a_write_that_the_kernel_breaks_off_leaves_nothing(tmp_path: Path, clock: Clock) -> None:
+    """Under a limit of file size: only whole files are kept."""
     async with opened(tmp_path, clock) as cache:
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
@@ -338,7 +338,7 @@ async def test_a_disk_that_hangs_is_left_alone(
         began = asyncio.get_running_loop().time()
         for _ in range(100):
             assert await cache.get("k") is None
-        assert asyncio.get_running_loop().time() - began < 0.04
+        assert asyncio.get_running_loop().time() - began < 2.0  # each would wait for 0.05 s
         released.set()
         await until(lambda: cache.stats()["up"]["disk"])
         assert await cache.get("k") is not None

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -40,7 +41,7 @@ class Store:
         self.definitions = StoredDefinitions(settings, self.database)
         self.saved = SavedDefinitions(self.database)
 
-    async def __aenter__(self) -> "Store":
+    async def __aenter__(self) -> Self:
         await self.database.open()
         return self
 

@@ -101,7 +101,7 @@ async def test_a_locked_sqlite_is_away_until_it_is_free(tmp_path: Path) -> None:
         other.execute("BEGIN IMMEDIATE")
 
         assert {"code": "1"} == await store.definitions.load("a")
-        with pytest.raises(DatabaseUnavailable, match="locked|in time"):
+        with pytest.raises(DatabaseUnavailable, match=r"locked|in time"):
             await store.definitions.save("b", {"code": "2"})
         other.execute("ROLLBACK")
         other.close()
@@ -118,7 +118,7 @@ async def test_a_broken_file_is_told_and_left_as_it_is(tmp_path: Path, content: 
     path = tmp_path / "qflow.db"
     path.write_bytes(content)
     async with Store(Settings(data_dir=tmp_path, database_deadline_s=1)) as store:
-        with pytest.raises(DatabaseUnavailable, match="not a database|malformed"):
+        with pytest.raises(DatabaseUnavailable, match=r"not a database|malformed"):
             await store.definitions.load("a")
         assert content == path.read_bytes()
         path.unlink()

@@ -44,7 +44,7 @@ async def test_runners_that_start_together_migrate_once(settings: Settings) -> N
         await store.definitions.save("a", {"code": "1"})
         await store.database.close()
 
-    assert all((await asyncio.gather(*(_is_open(settings) for _ in range(2)))))
+    assert all(await asyncio.gather(*(_is_open(settings) for _ in range(2))))
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(settings: Settings) -> None:
@@ -77,14 +77,16 @@ async def test_a_start_without_migrations_loads_no_alembic(settings: Settings) -
     assert 0 == await ended.wait()
 
 
+def _files(folder: Path) -> dict[str, int]:
+    return {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.glob("qflow.db*")}
+
+
 async def test_the_file_is_the_owners_alone(tmp_path: Path) -> None:
     """With its journals: the code of nodes may hold what others should not read."""
     async with Store(Settings(data_dir=tmp_path)) as store:
         await store.definitions.save("a", {"code": "1"})
-        files = [*tmp_path.glob("qflow.db*")]
 
-        assert {"qflow.db", "qflow.db-wal", "qflow.db-shm"} == {each.name for each in files}
-        assert {0o600} == {stat.S_IMODE(each.stat().st_mode) for each in files}
+        assert dict.fromkeys(("qflow.db", "qflow.db-wal", "qflow.db-shm"), 0o600) == _files(tmp_path)
 
 
 async def _is_open(settings: Settings) -> bool:
