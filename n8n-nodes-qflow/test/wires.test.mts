@@ -56,6 +56,47 @@ test('Without a choice, main is called, or the only public function', () => {
 	expect(wires({ code: 'def _a(x: int): ...\ndef b(y: str): ...' }).input).toEqual('y: str');
 });
 
+const SAVED = {
+	source: 'saved',
+	savedName: { __rl: true, mode: 'list', value: 'pricing' },
+	code: ORDER,
+};
+
+function seen(signature: string, value: object | null = null) {
+	return { arguments: { value, schema: [{ id: '$signature', displayName: signature }] } };
+}
+
+test('A saved definition shows the function that the panel saw last, and never code that is left over', () => {
+	expect(wires(SAVED)).toEqual({
+		input: '',
+		output: '',
+		signature: '',
+		title: 'pricing',
+		fields: 'pricing@',
+	});
+	expect(wires({ ...SAVED, ...seen('f(a: int, b: str) -> list[int]', { a: 1 }) })).toMatchObject({
+		input: 'b: str',
+		output: 'list[int]',
+		title: 'f(a: int, b: str) -> list[int]',
+	});
+});
+
+test('A chosen function of a saved definition is shown as it was seen last', () => {
+	const chosen = { ...SAVED, function: 'f(a: int) -> str' };
+
+	expect(wires(chosen)).toMatchObject({ input: 'a: int', output: 'str' });
+	expect(wires({ ...chosen, ...seen('f(a: float) -> str') }).input).toEqual('a: float');
+	expect(wires({ ...chosen, ...seen('g(b: int)') }).input).toEqual('a: int');
+});
+
+test('Another saved definition, or another version, asks for other fields, whatever is filled in', () => {
+	const filled = { ...SAVED, ...seen('f(a: int)', { a: 1 }), savedVersion: '3' };
+
+	expect(wires(filled).fields).toEqual('pricing@3');
+	expect(wires({ ...filled, savedName: 'other' }).fields).toEqual('other@3');
+	expect(wires({ ...filled, savedName: null, mode: 'script' }).fields).toEqual('@3');
+});
+
 test.for([
 	['several functions', { code: TWO }],
 	['a function that is not there', { code: TWO, function: 'nothing' }],

@@ -17,7 +17,8 @@
     │   ├── PackagePython, WheelMissing, HashMismatch, ModuleReserved
     │   ├── IndexUnavailable, IndexRefused
     │   ├── LayerTooLarge, LayerDiskFull, BuildTimeout, BuildKilled, BuildFailed
-    │   └── LayerInUse, LayerUnknown, LockMoved
+    │   ├── LayerInUse, LayerUnknown, LockMoved
+    │   └── UpgradeUnknown, UpgradeNotBuilt
     ├── GuestProblem          what the sandbox reported of the person's code, category and all
     ├── RunTimeout            the code ran longer than its limit and was stopped
     ├── SessionLost           the execution's process ended under a run
@@ -280,6 +281,20 @@ class LockMoved(DependencyError):
     code = "lock_moved"
     status = 409
     hint = "Ask for the upgrade again, and look at what it changes now."
+
+
+class UpgradeUnknown(DependencyError):
+    code = "upgrade_unknown"
+    status = 404
+    hint = "Ask for the upgrade again: what was worked out is kept for an hour, and used once."
+
+
+class UpgradeNotBuilt(DependencyError):
+    """Its packages could not be installed, so nothing can be changed to them."""
+
+    code = "upgrade_not_built"
+    status = 409
+    hint = "Ask for the upgrade again once the reason is mended. The versions in use work on."
 
 
 class TypeUnreadable(RequestError):

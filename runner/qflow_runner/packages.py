@@ -2,12 +2,15 @@
 
 A workflow's environment is that of all requirements that its nodes were seen to have. A node that does not agree
 with the others gets a layer of its own, and values cross to it.
+
+Where a person decided on the versions of a node's requirements, by an upgrade or by going back, those versions hold in
+the workflow's environment too. An execution that has a session goes on with what it began with.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 
@@ -21,6 +24,7 @@ from qflow_runner.vetting import Vetting
 log = structlog.get_logger()
 
 WORKFLOWS = 10_000
+EXECUTIONS = 10_000
 SETS = 100
 """Different requirements that are remembered of a workflow."""
 
@@ -43,14 +47,26 @@ class _Seen:
     agreed: tuple[str, ...] = ()
     lock: Lock | None = None
     sets: OrderedDict[tuple[str, ...], Lock] = field(default_factory=OrderedDict[tuple[str, ...], Lock])
+    decided: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])
+    """How often a person had changed the lock of each set when it was looked at."""
+    held: dict[str, str] = field(default_factory=dict[str, str])
+    """Versions in `lock` that a person decided on, by name."""
+    before: dict[str, str] = field(default_factory=dict[str, str])
+    """Versions of the workflow before a person's last decision: nobody decided to change the others."""
 
 
 class Packages:
-    def __init__(self, layers: Layers, vetting: Vetting, events: Events) -> None:
+    """`lives` tells whether an execution has a session."""
+
+    def __init__(
+        self, layers: Layers, vetting: Vetting, events: Events, lives: Callable[[str], bool]
+    ) -> None:
         self._layers = layers
         self._vetting = vetting
         self._events = events
+        self._lives = lives
         self._seen: OrderedDict[tuple[str, str], _Seen] = OrderedDict()
+        self._begun: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
 
     @asynccontextmanager
     async def ready(
@@ -63,7 +79,16 @@ class Packages:
         if not requirements:
             yield NONE
             return
-        lock = await self._lock(workflow, python, requirements)
+        lock = await self._lock(self._of(workflow, python, execution), workflow, python, requirements)
+        async with self.installed(lock, execution=execution, node=node) as ready:
+            yield ready
+
+    @asynccontextmanager
+    async def installed(self, lock: Lock, *, execution: str, node: str) -> AsyncGenerator[Ready]:
+        """The layer for this very lock. Raises as `ready` does."""
+        if not lock.packages:
+            yield NONE
+            return
         warning = await self._vetting.vet(lock)
         installed = ""
         if self._layers.has(lock):
@@ -90,49 +115,88 @@ class Packages:
         async for progress in self._layers.events(lock.id):
             self._events.tell(execution, "installing", node, **asdict(progress))
 
-    async def _lock(self, workflow: str, python: str, requirements: tuple[str, ...]) -> Lock:
-        seen = self._of(workflow, python)
+    async def _lock(self, seen: _Seen, workflow: str, python: str, requirements: tuple[str, ...]) -> Lock:
         known = seen.sets.get(requirements)
         if known is None:
-            known = seen.sets[requirements] = await self._new(seen, python, requirements, workflow)
+            decided = self._layers.decided(requirements, python)
+            known = await self._new(seen, python, requirements, workflow, decided=bool(decided))
+            seen.sets[requirements] = known
+            seen.decided[requirements] = decided
             if len(seen.sets) > SETS:
-                seen.sets.popitem(last=False)
+                forgotten, _ = seen.sets.popitem(last=False)
+                seen.decided.pop(forgotten, None)
         return known
 
-    async def _new(self, seen: _Seen, python: str, requirements: tuple[str, ...], workflow: str) -> Lock:
-        if seen.lock is None:
-            lock = await self._layers.lock(requirements, python)
-            seen.agreed, seen.lock = requirements, lock
-            return lock
-        if set(requirements) <= set(seen.agreed):
+    async def _new(
+        self, seen: _Seen, python: str, requirements: tuple[str, ...], workflow: str, *, decided: bool
+    ) -> Lock:
+        own = None
+        if decided or seen.lock is None:
+            own = await self._layers.lock(requirements, python, like=_pins(seen.before))
+        held = _versions(own) if own is not None and decided else {}
+        if seen.lock is None and own is not None:
+            seen.agreed, seen.lock, seen.held = requirements, own, held
+            return own
+        assert seen.lock is not None  # noqa: S101 - one of both there is
+        if set(requirements) <= set(seen.agreed) and held.items() <= _versions(seen.lock).items():
+            seen.held |= held
             return seen.lock
         together = tuple(dict.fromkeys((*seen.agreed, *requirements)))
-        lock = await self._together(seen.lock, together, python)
+        lock = await self._together(seen, together, held, python)
         if lock is None:
             log.info("packages.apart", workflow=workflow, requirements=requirements)
             return await self._layers.lock(requirements, python)
         for earlier, its_lock in seen.sets.items():
             if its_lock is seen.lock:
                 seen.sets[earlier] = lock
-        seen.agreed, seen.lock = together, lock
+        seen.agreed, seen.lock, seen.held = together, lock, seen.held | held
         return lock
 
-    async def _together(self, before: Lock, requirements: tuple[str, ...], python: str) -> Lock | None:
-        """One lock for all, at the versions that the workflow has where that is possible."""
-        pins = tuple(f"{package.name}=={package.version}" for package in before.packages)
-        for wanted in ((*requirements, *pins), requirements):
+    async def _together(
+        self, seen: _Seen, requirements: tuple[str, ...], held: Mapping[str, str], python: str
+    ) -> Lock | None:
+        """One lock for all, at the versions that the workflow has where that is possible, and at those decided on."""
+        if any(seen.held.get(name, version) != version for name, version in held.items()):
+            return None
+        decided = seen.held | held
+        present = _versions(seen.lock) if seen.lock else {}
+        for pins in (present | decided, decided):
+            like = {name: version for name, version in seen.before.items() if name not in pins}
             try:
-                return await self._layers.lock(wanted, python)
+                return await self._layers.lock((*requirements, *_pins(pins)), python, like=_pins(like))
             except DependencyError:
                 continue  # asked of each node alone, it gets its own answer
         return None
 
-    def _of(self, workflow: str, python: str) -> _Seen:
+    def _of(self, workflow: str, python: str, execution: str) -> _Seen:
+        began = workflow, python, execution
+        seen = self._begun.get(began)
+        if seen is None or not self._lives(execution):
+            seen = self._newest(workflow, python)
+        self._begun[began] = seen
+        self._begun.move_to_end(began)
+        if len(self._begun) > EXECUTIONS:
+            self._begun.popitem(last=False)
+        return seen
+
+    def _newest(self, workflow: str, python: str) -> _Seen:
+        """What is known of the workflow, begun anew where a person decided on other versions meanwhile."""
         seen = self._seen.setdefault((workflow, python), _Seen())
+        if any(self._layers.decided(each, python) != times for each, times in seen.decided.items()):
+            before = _versions(seen.lock) if seen.lock else {}
+            seen = self._seen[workflow, python] = _Seen(before=before)
         self._seen.move_to_end((workflow, python))
         if len(self._seen) > WORKFLOWS:
             self._seen.popitem(last=False)
         return seen
+
+
+def _versions(lock: Lock) -> dict[str, str]:
+    return {package.name: package.version for package in lock.packages}
+
+
+def _pins(versions: Mapping[str, str]) -> list[str]:
+    return [f"{name}=={version}" for name, version in versions.items()]
 
 
 def _installed(layer: Layer, seconds: float) -> str:

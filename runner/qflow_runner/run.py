@@ -13,7 +13,7 @@ The items are never parsed here: the guest parses once and encodes once, and n8n
 import itertools
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -22,9 +22,10 @@ from qflow_agent import wire
 from qflow_runner.definitions import Definition, Definitions
 from qflow_runner.errors import QflowError, SandboxError
 from qflow_runner.files import Files
+from qflow_runner.layers import Lock
 from qflow_runner.observe import metrics
 from qflow_runner.observe.events import Events
-from qflow_runner.packages import Packages
+from qflow_runner.packages import Packages, Ready
 from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.guest_session import GuestSession, checked_hints, checked_logs, checked_text
 from qflow_runner.sandbox.keeper import Keeper
@@ -48,6 +49,8 @@ class RunRequest:
     on_error: str = "stop"
     keep: bool = False
     """Whether references may be answered where the definition leaves that open."""
+    lock: Lock | None = None
+    """The packages to run with, where it is not for the definition's requirements to say."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,7 @@ class Flow:
         began: float,
     ) -> RunAnswer:
         place = Place(request.workflow, request.execution, request.node)
-        ready = await held.enter_async_context(
-            self._packages.ready(
-                definition.python,
-                definition.requirements,
-                workflow=request.workflow,
-                execution=request.execution,
-                node=request.node,
-            )
-        )
+        ready = await held.enter_async_context(self._ready(request, definition))
         packed = time.perf_counter()
         guest = await held.enter_async_context(self._keeper.lease(Key(request.workflow, definition.python)))
         leased = time.perf_counter()
@@ -150,6 +145,17 @@ class Flow:
             timing,
             checked_logs(done.logs),
             [*ready.hints, *checked_hints(done.hints)],
+        )
+
+    def _ready(self, request: RunRequest, definition: Definition) -> AbstractAsyncContextManager[Ready]:
+        if request.lock is not None:
+            return self._packages.installed(request.lock, execution=request.execution, node=request.node)
+        return self._packages.ready(
+            definition.python,
+            definition.requirements,
+            workflow=request.workflow,
+            execution=request.execution,
+            node=request.node,
         )
 
     def _progress(self, request: RunRequest) -> Callable[[wire.Progress], None]:

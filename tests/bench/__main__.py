@@ -3,48 +3,48 @@
 import asyncio
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.bench import authoring, direct, files, inside_n8n, large, packages, references
 from tests.bench.results import Result, show, write
 
-PARTS = ("direct", "pool", "churn", "authoring", "files", "packages", "references", "large", "n8n")
 OUTPUT = Path("build/bench.json")
 MACHINE, WHOLE, DEFAULT = 2.0, 1.0, 0.5
 
 
+async def alone(folder: Path) -> list[Result]:
+    results: list[Result] = []
+    for cpus, label in ((WHOLE, ""), (DEFAULT, ".half")):
+        results += await direct.measure_latency(folder / f"latency{label}", cpus, label)
+    for cpus, label in ((MACHINE, ""), (WHOLE, ".one"), (DEFAULT, ".half")):
+        results += await direct.measure_rate(folder / f"rate{label}", cpus, label)
+    return results
+
+
+async def in_n8n(folder: Path) -> list[Result]:
+    return await inside_n8n.measure(folder, (WHOLE, DEFAULT))
+
+
+PARTS: dict[str, tuple[str, Callable[[Path], Awaitable[list[Result]]]]] = {
+    "direct": ("The runner by itself", alone),
+    "pool": ("The pool", direct.measure_pool),
+    "churn": ("The pool with 200 workflows, 100 s", direct.measure_churn),
+    "authoring": ("Analysis and the check of links", authoring.measure),
+    "files": ("Files and spilled values", files.measure),
+    "packages": ("Packages", packages.measure),
+    "references": ("Live objects", references.measure),
+    "large": ("A million items", large.measure),
+    "n8n": ("Inside real n8n", in_n8n),
+}
+
+
 async def measure(parts: list[str], folder: Path) -> list[Result]:
     results: list[Result] = []
-    if "direct" in parts:
-        print("The runner by itself …", flush=True)
-        for cpus, label in ((WHOLE, ""), (DEFAULT, ".half")):
-            results += await direct.measure_latency(folder / f"latency{label}", cpus, label)
-        for cpus, label in ((MACHINE, ""), (WHOLE, ".one"), (DEFAULT, ".half")):
-            results += await direct.measure_rate(folder / f"rate{label}", cpus, label)
-    if "pool" in parts:
-        print("The pool …", flush=True)
-        results += await direct.measure_pool(folder)
-    if "churn" in parts:
-        print("The pool with 200 workflows, 100 s …", flush=True)
-        results += await direct.measure_churn(folder)
-    if "authoring" in parts:
-        print("Analysis and the check of links …", flush=True)
-        results += await authoring.measure(folder)
-    if "files" in parts:
-        print("Files and spilled values …", flush=True)
-        results += await files.measure(folder)
-    if "packages" in parts:
-        print("Packages …", flush=True)
-        results += await packages.measure(folder)
-    if "references" in parts:
-        print("Live objects …", flush=True)
-        results += await references.measure(folder)
-    if "large" in parts:
-        print("A million items …", flush=True)
-        results += await large.measure(folder)
-    if "n8n" in parts:
-        print("Inside real n8n …", flush=True)
-        results += await inside_n8n.measure(folder, (WHOLE, DEFAULT))
+    for name, (told, work) in PARTS.items():
+        if name in parts:
+            print(f"{told} …", flush=True)
+            results += await work(folder)
     return results
 
 

@@ -56,7 +56,7 @@ def build_state(
         sessions=sessions,
         flow=Flow(
             definitions,
-            packages=Packages(layers, vetting, events),
+            packages=Packages(layers, vetting, events, sessions.lives),
             keeper=keeper,
             sessions=sessions,
             values=values,

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from qflow_runner.cli import authoring, images, layers, server
+from qflow_runner.cli import authoring, images, layers, saved, server
 from qflow_runner.errors import QflowError
 
 app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
@@ -16,6 +16,7 @@ app.command("settings")(server.show_settings)
 app.command()(server.version)
 app.add_typer(images.app, name="images")
 app.add_typer(layers.app, name="layers")
+app.add_typer(saved.app, name="definitions")
 
 
 def main() -> None:

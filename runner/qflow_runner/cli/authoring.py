@@ -27,7 +27,7 @@ def analyze(
     from qflow_runner.analysis import to_json  # noqa: PLC0415 - only here are they needed
     from qflow_runner.analysis.show import show  # noqa: PLC0415
 
-    code = _read(file)
+    code = read_text(file)
     analysis = asyncio.run(_analyze(code, python or read_settings({}).python))
     if form == "json":
         print(json.dumps(to_json(analysis), indent=2))
@@ -60,7 +60,7 @@ def check(
     read: list[tuple[Path, Workflow]] = []
     for path in workflow:
         try:
-            read.append((path, Workflow.model_validate_json(_read(path))))
+            read.append((path, Workflow.model_validate_json(read_text(path))))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"])) or "the file"
@@ -107,7 +107,7 @@ async def _analyze(code: str, python: str) -> Analysis:
         await analyzer.close()
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except OSError as error:

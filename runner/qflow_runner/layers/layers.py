@@ -10,7 +10,15 @@ from typing import Any
 
 import structlog
 
-from qflow_runner.errors import QflowError, Unavailable
+from qflow_runner.errors import (
+    BuildKilled,
+    BuildTimeout,
+    DependencyError,
+    IndexRefused,
+    IndexUnavailable,
+    QflowError,
+    Unavailable,
+)
 from qflow_runner.layers.build import Builder, layer_id
 from qflow_runner.layers.flights import Flights
 from qflow_runner.layers.lines import Asked, read_lines
@@ -63,13 +71,20 @@ class Layers:
         """What `progress` and `events` know a resolution by, before there is a lock. Raises RequirementInvalid."""
         return self._book.key(self._asked(requirements), python)
 
-    async def lock(self, requirements: Sequence[str], python: str) -> Lock:
-        """The same versions each time, chosen at the first. Raises DependencyError."""
+    async def lock(self, requirements: Sequence[str], python: str, *, like: Sequence[str] = ()) -> Lock:
+        """The same versions each time, chosen at the first: then those of `like` (name==version) where they do.
+
+        Raises DependencyError.
+        """
         asked = self._asked(requirements)
         key = self._book.key(asked, python)
         return self._book.current(key) or await self._locking.run(
-            key, lambda: self._resolve(key, asked, python)
+            key, lambda: self._resolve(key, asked, python, like)
         )
+
+    def decided(self, requirements: Sequence[str], python: str) -> int:
+        """How often a person changed their lock, forward or back. Asks the disk: microseconds."""
+        return self._book.decided(self.key(requirements, python))
 
     async def upgrade(self, requirements: Sequence[str], python: str) -> LockChange:
         """What the newest versions would change. Nothing is changed before `accept`."""
@@ -176,13 +191,13 @@ class Layers:
             self._read[given] = asked
         return asked
 
-    async def _resolve(self, key: str, asked: Asked, python: str) -> Lock:
+    async def _resolve(self, key: str, asked: Asked, python: str, like: Sequence[str]) -> Lock:
         start = BuildProgress(key, "resolve")
         self._board.tell(start)
         began = time.perf_counter()
         try:
             async with self._resolving:
-                lock = await self._resolver.resolve(asked, python)
+                lock = await self._choose(asked, python, like)
             await asyncio.to_thread(self._book.store, key, lock)
         except BaseException as error:
             said = error.detail if isinstance(error, QflowError) else "It was stopped."
@@ -192,6 +207,16 @@ class Layers:
         ms = round((time.perf_counter() - began) * 1000)
         log.info("lock.resolved", lock=lock.id, python=python, packages=len(lock.packages), ms=ms)
         return lock
+
+    async def _choose(self, asked: Asked, python: str, like: Sequence[str]) -> Lock:
+        if like:
+            try:
+                return await self._resolver.resolve(asked, python, bounds=like)
+            except (IndexUnavailable, IndexRefused, BuildTimeout, BuildKilled):
+                raise
+            except DependencyError as error:
+                log.info("lock.versions_left", python=python, reason=error.detail)
+        return await self._resolver.resolve(asked, python)
 
     def _begin(self, layer: str, lock: Lock) -> Coroutine[Any, Any, Record]:
         """Whoever watches finds it begun as soon as `layer` was called."""

@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -24,6 +25,8 @@ EARLIER_KEPT = 5
 class _Kept:
     current: Lock
     earlier: tuple[Lock, ...] = field(default=())
+    decided: int = 0
+    """How often a person changed it, forward or back."""
 
 
 _FORM = TypeAdapter(_Kept)
@@ -36,6 +39,7 @@ class LockBook:
         self._directory = directory
         self._policy = hashlib.sha256("\n".join(policy).encode()).hexdigest()
         self._memory: dict[str, tuple[int, _Kept]] = {}
+        self._guard = threading.Lock()
 
     def key(self, asked: Asked, python: str) -> str:
         hashes = sorted((name, *sorted(marks)) for name, marks in asked.hashes.items())
@@ -47,28 +51,35 @@ class LockBook:
         kept = self._read(key)
         return kept.current if kept else None
 
-    def store(self, key: str, lock: Lock) -> None:
+    def decided(self, key: str) -> int:
+        """How often a person changed the lock in use: a number that differs once there is another to follow."""
         kept = self._read(key)
-        earlier = ((kept.current, *kept.earlier) if kept else ())[:EARLIER_KEPT]
-        self._write(key, _Kept(lock, earlier))
+        return kept.decided if kept else 0
+
+    def store(self, key: str, lock: Lock) -> None:
+        with self._guard:
+            self._write(key, _after(self._read(key), lock))
 
     def accept(self, change: LockChange) -> Lock:
         """Raises LockMoved when the lock in use is no longer the one that the change was made from."""
-        now = self.current(change.key)
-        if (now.id if now else None) != (change.old.id if change.old else None):
-            raise LockMoved("The lock was changed since this upgrade was worked out.")
-        if now is None or now.text != change.new.text:
-            self.store(change.key, change.new)
+        with self._guard:
+            kept = self._read(change.key)
+            if (kept.current.id if kept else None) != (change.old.id if change.old else None):
+                raise LockMoved("The lock was changed since this upgrade was worked out.")
+            if kept is None or kept.current.text != change.new.text:
+                after = _after(kept, change.new)
+                self._write(change.key, replace(after, decided=after.decided + 1))
         return change.new
 
     def rollback(self, key: str) -> Lock:
         """Raises LockMoved when there is no earlier lock."""
-        kept = self._read(key)
-        if kept is None or not kept.earlier:
-            raise LockMoved(
-                "There is no earlier lock to go back to.", hint="These requirements were never upgraded."
-            )
-        self._write(key, _Kept(kept.earlier[0], kept.earlier[1:]))
+        with self._guard:
+            kept = self._read(key)
+            if kept is None or not kept.earlier:
+                raise LockMoved(
+                    "There is no earlier lock to go back to.", hint="These requirements were never upgraded."
+                )
+            self._write(key, _Kept(kept.earlier[0], kept.earlier[1:], kept.decided + 1))
         return kept.earlier[0]
 
     def _read(self, key: str) -> _Kept | None:
@@ -103,6 +114,12 @@ class LockBook:
         if re.fullmatch(r"[0-9a-f]{32}", key) is None:
             raise LockMoved("There is no such lock.")
         return self._directory / f"{key}.json"
+
+
+def _after(kept: _Kept | None, lock: Lock) -> _Kept:
+    if kept is None:
+        return _Kept(lock)
+    return _Kept(lock, (kept.current, *kept.earlier)[:EARLIER_KEPT], kept.decided)
 
 
 def change_between(key: str, old: Lock | None, new: Lock) -> LockChange:

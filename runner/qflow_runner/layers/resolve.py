@@ -4,7 +4,7 @@ import hashlib
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,10 @@ class Resolver:
         self._constraints = constraints
         self._offline = offline
 
-    async def resolve(self, asked: Asked, python: str, *, refresh: bool = False) -> Lock:
-        """Raises DependencyError and its kin, with a sentence about the line that is to blame."""
+    async def resolve(
+        self, asked: Asked, python: str, *, refresh: bool = False, bounds: Sequence[str] = ()
+    ) -> Lock:
+        """`bounds` are constraints beside the administrator's. Raises DependencyError and its kin, with a sentence about the line that is to blame."""
         if re.fullmatch(r"3\.\d{1,2}", python) is None:
             raise PythonUnsupported(f"'{shown(python)}' is no Python version.", hint="Write it as in: 3.12")
         if not asked.requirements:
@@ -55,7 +57,8 @@ class Resolver:
             # Where uv looks for a project's settings, it finds none.
             (directory / "uv.toml").touch()
             (directory / "asked.in").write_text("\n".join(asked.requirements) + "\n", encoding="utf-8")
-            (directory / "bounds.txt").write_text(self._constraints, encoding="utf-8")
+            bound = "\n".join((self._constraints, *bounds))
+            (directory / "bounds.txt").write_text(bound, encoding="utf-8")
             options = [
                 *(
                     "pip",

@@ -91,6 +91,10 @@ class Sessions:
                     await self._values.leave(held, f"its sandbox was stopped at {clock()}")
             self._drop(guest, spot)
 
+    def lives(self, execution: str) -> bool:
+        """Whether it has a session, and with it what its runs left there."""
+        return execution in self._spots
+
     def count(self, guest: Guest) -> int:
         return len(self._held.get(guest, ()))
 

@@ -89,7 +89,9 @@ class Checker:
                 port.node.name,
                 port.node.id,
                 port.function.signature if port.function else "",
-                tuple(each for each in port.analysis.findings if each.severity == "error"),
+                ()
+                if port.missing
+                else tuple(each for each in port.analysis.findings if each.severity == "error"),
             )
             for port in ports.values()
         )

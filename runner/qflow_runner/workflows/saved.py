@@ -45,12 +45,12 @@ def named_by(node: Node) -> SavedName | str:
         return "names no saved definition"
     if name.startswith("=") or (isinstance(version, str) and version.startswith("=")):
         return "names its saved definition by an expression"
-    if version is None or version in {"", "latest", 0, "0"}:
+    if version is None or str(version) in {"", "latest", "0"}:
         return name.strip(), None
-    try:
-        return name.strip(), int(version)
-    except (TypeError, ValueError):
-        return f"names no version of its saved definition: {version!r:.40}"
+    number = str(version)
+    if number.isdecimal() and len(number) < 10 and int(number) > 0:
+        return name.strip(), int(number)
+    return f"names no version of its saved definition: {number:.40}"
 
 
 def _unknown(name: SavedName) -> str:

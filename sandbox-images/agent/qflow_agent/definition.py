@@ -36,6 +36,7 @@ class Loaded:
         self.mode = define.mode
         self.validation = define.validation
         self.output = define.output
+        self.parallel = define.parallel
         self.filename = filename
         self.module = module
         self.name = name

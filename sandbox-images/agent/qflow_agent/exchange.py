@@ -63,6 +63,12 @@ class Exchange:
         """Hand over the pickled form of what `reference` stands for."""
         self._give(wire.Give(reference, "value"), _cut(buffers))
 
+    def leave(self) -> None:
+        """In a process that was forked off: let go of the connection, which is the session's."""
+        if self._channel is not None and os.getpid() != self._pid:
+            self._channel.close()
+            self._channel = None
+
     def send(self, message: wire.Message, payload: Sequence[Buffer] = ()) -> None:
         """Answer the runner, whatever threads of the code are about to tell it."""
         with self._lock:

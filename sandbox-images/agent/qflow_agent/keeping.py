@@ -1,6 +1,6 @@
 """Decides which objects of a result stay in the session, and puts reference documents in their place."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from qflow_agent.glances import type_text
 from qflow_agent.references import KEY, Desk, Json
@@ -24,27 +24,33 @@ class Keeper:
         self._classes: Dict[type, bool] = {}
         self._asked: List[int] = []
         self._began = 0
-        self._unasked: List[str] = []
+        self._began_for: Optional[int] = None
+        self.unasked: List[str] = []
+        """The classes of what became a reference because no item can be made of it."""
 
     def kept(self) -> List[str]:
         """The references to what is kept."""
         return [self._documents[number][KEY]["ref"] for number in self._asked]
 
     def hints(self) -> List[str]:
-        if not self._unasked:
+        if not self.unasked:
             return []
-        names = ", ".join(sorted(set(self._unasked))[:5])
+        names = ", ".join(sorted(set(self.unasked))[:5])
         return [
             "No items can be made of %s: a reference stands for it, which the next Qflow node takes as the object "
             "itself. Other nodes see a preview; return a dict, a list or a table for them." % names
         ]
 
-    def begin(self) -> None:
-        """What is kept from now on is forgotten again by `forget`."""
-        self._began = len(self._asked)
+    def begin(self, number: Optional[int]) -> None:
+        """What is kept from now on, for that item, is forgotten again by `forget`."""
+        self._began, self._began_for = len(self._asked), number
 
-    def forget(self) -> None:
-        """Drop what was kept since `begin`: the results that hold it are none."""
+    def forget(self, number: Optional[int]) -> None:
+        """Drop what was kept for that item, if anything was: the results that hold it are none."""
+        if number == self._began_for:
+            self._forget()
+
+    def _forget(self) -> None:
         for number in self._asked[self._began :]:
             self._desk.objects.drop(self._documents.pop(number)[KEY]["ref"])
         del self._asked[self._began :]
@@ -52,7 +58,7 @@ class Keeper:
     def forget_all(self) -> None:
         """Drop everything that was kept: the run failed."""
         self._began = 0
-        self.forget()
+        self._forget()
 
     def reference(self, value: Any) -> Json:
         """Keep `value`; the document that stands for it."""
@@ -80,7 +86,7 @@ class Keeper:
             if not self._may or plain_words or hasattr(type(value), "__await__"):
                 raise
         if not self._eager:
-            self._unasked.append(type_text(type(value)))
+            self.unasked.append(type_text(type(value)))
         return self.reference(value)
 
     def _is_data(self, value: Any) -> bool:

@@ -17,6 +17,13 @@ def guard_process() -> None:
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def adopt_orphans(*, adopts: bool) -> None:
+    """Whether what loses its parent, below this process, becomes its child."""
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, int(adopts), 0, 0, 0)
+
+
 class VictimScore:
     """Whom the kernel ends first when memory runs out: a session, and never the zygote.
 

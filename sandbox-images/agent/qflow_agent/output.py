@@ -17,6 +17,7 @@ LIMIT = 1_000_000
 
 class Output:
     def __init__(self, directory: str) -> None:
+        self._directory = directory
         self._parts: List[Tuple[str, str]] = []
         self._kept = 0
         self._dropped = 0
@@ -33,26 +34,44 @@ class Output:
             self._kept += len(text)
             self._parts.append((stream, text))
 
-    def take(self) -> Tuple[List[List[str]], List[str]]:
-        """The output since the last call as [stream, text] in the order written, and hints about it."""
+    def renew(self) -> None:
+        """In a fork of the session: begin with nothing, and with files of its own."""
+        self._parts, self._kept, self._dropped = [], 0, 0
+        for descriptor in self._files:
+            os.close(descriptor)
+        self._files = [_redirect(1, self._directory), _redirect(2, self._directory)]
+
+    def add(self, parts: List[Tuple[str, str]], dropped: int) -> None:
+        """What another process wrote, as `drain` gave it there."""
+        for stream, text in parts:
+            self.write(stream, text)
+        self._dropped += dropped
+
+    def drain(self) -> Tuple[List[Tuple[str, str]], int]:
+        """The output since the last call, and how many characters were dropped. It counts towards the limit still."""
         for stream, descriptor in zip(("stdout", "stderr"), self._files):
             size = os.fstat(descriptor).st_size
             if size:
                 self._dropped += max(size - LIMIT, 0)
                 self.write(stream, os.pread(descriptor, LIMIT, 0).decode("utf-8", "replace"))
                 os.ftruncate(descriptor, 0)
+        parts, dropped = self._parts, self._dropped
+        self._parts, self._dropped = [], 0
+        return parts, dropped
+
+    def take(self) -> Tuple[List[List[str]], List[str]]:
+        """The output since the last call as [stream, text] in the order written, and hints about it."""
+        parts, dropped = self.drain()
         logs: List[List[str]] = []
-        for stream, text in self._parts:
+        for stream, text in parts:
             if logs and logs[-1][0] == stream:
                 logs[-1].append(text)
             else:
                 logs.append([stream, text])
         hints = []
-        if self._dropped:
-            hints.append(
-                "The code printed %d characters more than the %d that are kept." % (self._dropped, LIMIT)
-            )
-        self._parts, self._kept, self._dropped = [], 0, 0
+        if dropped:
+            hints.append("The code printed %d characters more than the %d that are kept." % (dropped, LIMIT))
+        self._kept = 0
         return [[entry[0], "".join(entry[1:])] for entry in logs], hints
 
 

@@ -21,6 +21,11 @@ class Notes:
         self.not_numbers = 0
         self.renamed: List[str] = []
 
+    def add(self, other: "Notes") -> None:
+        self.integers += other.integers
+        self.not_numbers += other.not_numbers
+        self.renamed += [name for name in other.renamed if name not in self.renamed]
+
     def hints(self) -> List[str]:
         hints = []
         if self.integers:

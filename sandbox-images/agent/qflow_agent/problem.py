@@ -19,6 +19,8 @@ CODES: Dict[str, str] = {
     "reference_gone": "unavailable",  # the object that a reference stands for is not kept any more
     "reference_unpicklable": "type",  # the object cannot leave the session that holds it, or not be loaded here
     "file_gone": "unavailable",  # an item's file is not kept any more
+    "process_exited": "user_code",  # the code ended the parallel process that worked on the item
+    "process_killed": "sandbox",  # a signal ended it: a crash in C, or another process
     "out_of_memory": "memory",
     "time_limit": "timeout",
 }

@@ -64,8 +64,12 @@ class Objects:
 
     def adopt(self, reference: str, packed: bytearray) -> Any:
         """Keep what another session exported, under the same reference, and take it. Raises Unpicklable, NotToBeHad."""
-        self._values[reference] = unpack(packed)
+        self.place(reference, packed)
         return self.take(reference)
+
+    def place(self, reference: str, packed: Buffer) -> None:
+        """Keep what was packed elsewhere, under the reference that it has there. Raises Unpicklable."""
+        self._values[reference] = unpack(packed)
 
     def _value(self, reference: str) -> Any:
         try:

@@ -43,6 +43,20 @@ class ItemWriter:
     def items(self) -> int:
         return len(self._parts)
 
+    @property
+    def notes(self) -> Notes:
+        """What was changed on the way, for the hints."""
+        return self._notes
+
+    def take(self) -> List[bytes]:
+        """The items since the last call, which are none of this writer's any more."""
+        parts, self._parts = self._parts, []
+        return parts
+
+    def add(self, parts: List[bytes]) -> None:
+        """Items that another writer made."""
+        self._parts += parts
+
     def payload(self) -> bytes:
         return b"[" + b",".join(self._parts) + b"]"
 
@@ -64,7 +78,7 @@ class ItemWriter:
             return
         keeper = self._keeper
         if keeper is not None:
-            keeper.begin()
+            keeper.begin(number)
             if keeper.whole:
                 number = _pair(value, inputs) if number is None else number
                 self._parts.append(codec.dumps_item(keeper.reference(value), number, None))
@@ -96,7 +110,7 @@ class ItemWriter:
     def write_error(self, json: Json, number: int, document: Json) -> None:
         """In place of a failed item's results: its input, with the problem beside it."""
         if self._keeper is not None:
-            self._keeper.forget()
+            self._keeper.forget(number)
         self._outbox.take()
         self._append({"json": json, "pairedItem": number, "error": document}, [])
 

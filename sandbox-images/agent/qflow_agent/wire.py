@@ -89,6 +89,7 @@ class Define:
     mode: str = "auto"
     output: str = "auto"
     validation: str = "strict"
+    parallel: int = 1  # processes that share the items, where the function is called per item
 
 
 @dataclass(frozen=True)

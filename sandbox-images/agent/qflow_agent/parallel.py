@@ -1,0 +1,357 @@
+"""Shares the items of one run out to forked processes, and puts together what comes back, in the items' order."""
+
+import gc
+import mmap
+import os
+import select
+import signal
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
+
+from qflow_agent import forks, kernel
+from qflow_agent.dealing import Dealer
+from qflow_agent.errands import Alarm, Errands
+from qflow_agent.failures import time_limit
+from qflow_agent.keeping import Keeper
+from qflow_agent.links import Link, LinkBroken, pair
+from qflow_agent.output import Output
+from qflow_agent.plain import Notes
+from qflow_agent.problem import Problem, problem_from
+from qflow_agent.references import Desk
+from qflow_agent.results import ItemWriter
+from qflow_agent.worker import Hand, work
+
+if TYPE_CHECKING:
+    from qflow_agent.callee import FunctionRun
+    from qflow_agent.script import ScriptRun
+
+MOST = 64
+TICK_S = 0.25
+"""How often to look for workers that ended unnoticed, because something that they started holds their socket."""
+
+GRACE_S = 0.2
+"""How long, past the time limit, workers may take to tell where it met them."""
+
+
+class Parent(NamedTuple):
+    """What the session has at hand for its workers."""
+
+    desk: Optional[Desk]
+    keeper: Optional[Keeper]
+    writer: ItemWriter
+    output: Optional[Output]
+    fail: Callable[[Problem, int], None]
+    """Write an item's error, or raise it as the end of the run."""
+
+
+class Made(NamedTuple):
+    """Of one item."""
+
+    parts: List[bytes]
+    references: List[str]
+
+
+class Worker:
+    """What the session knows of one process."""
+
+    def __init__(self, pid: int, place: int, link: Link) -> None:
+        self.pid = pid
+        self.place = place
+        self.link = link
+        self.chunk = range(0)
+        self.began = 0.0
+        self.waits = False
+        """For items, after those of its chunk."""
+        self.ended = False
+
+
+def no_effect(callee: "Union[FunctionRun, ScriptRun]", *, script: bool) -> str:
+    """Why items cannot be shared out, as a hint; empty where they can."""
+    if script:
+        reason = "this is a script, and no function"
+    elif callee.at_once:
+        reason = "the function takes all items in one call"
+    elif callee.looped:
+        reason = "the function is async"
+    else:
+        return ""
+    return "Parallel processes had no effect: %s." % reason
+
+
+class Crew:
+    """The processes of one run."""
+
+    def __init__(self, total: int, parent: Parent, job: Callable[[Hand], None]) -> None:
+        """Each worker does `job`."""
+        self._parent = parent
+        self._job = job
+        self._made: List[Optional[Made]] = [None] * total
+        self._missing = total
+        self._workers: Dict[int, Worker] = {}
+        self._poll = select.poll()
+        self._logs: List[Tuple[int, List[Any], int]] = []
+        self._failed: Dict[int, Problem] = {}
+        self._lost = 0
+        self._over = False
+        self.errors = 0
+        self.kept: List[str] = []
+        self.hints: List[str] = []
+
+    def run(self, wanted: int) -> bool:
+        """Have all items made, by at most so many processes. False where there cannot be two.
+
+        The items are in the parent's writer then, their output in its output, their objects on its desk. Raises
+        Problem and TimeLimit; then no more than the output is left behind.
+        """
+        count = forks.allowed(wanted)
+        if count < wanted:
+            self.hints.append(
+                "Instead of %d parallel processes there were %d: the sandbox has no room for more."
+                % (wanted, max(count, 1))
+            )
+        if count < 2:
+            return False
+        remaining = signal.getitimer(signal.ITIMER_REAL)[0]
+        self._deadline = monotonic() + remaining if remaining else float("inf")
+        self._alarm = Alarm()
+        try:
+            with forks.own_orphans():
+                try:
+                    return self._run(count)
+                finally:
+                    forks.end([worker.pid for worker in self._workers.values()])
+                    for worker in self._workers.values():
+                        worker.link.close()
+        finally:
+            self._alarm.close()
+            self._show_output()
+
+    def _run(self, count: int) -> bool:
+        self._errands = Errands(self._parent.desk, self._alarm)
+        self._dealer = Dealer(self._missing, count)
+        self._slots = memoryview(mmap.mmap(-1, 8 * count)).cast("q")
+        self._kills = kernel.oom_kills()
+        self._threads = forks.threads() > 1
+        while len(self._workers) < count and self._fork(len(self._workers)):
+            pass
+        if not self._workers:
+            return False
+        try:
+            while self._missing:
+                self._turn()
+            self._dismiss()
+            for made in self._made:
+                if made is not None:
+                    self._parent.writer.add(made.parts)
+                    self.kept += made.references
+        except BaseException:
+            self.kept = []
+            raise
+        finally:
+            self._errands.forget(but=self.kept)
+        return True
+
+    def _fork(self, place: int) -> bool:
+        ours, theirs = pair()
+        self._slots[place] = -1
+        try:
+            pid = forks.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            return False
+        if not pid:
+            self._begin(place, ours, theirs)
+        theirs.close()
+        self._workers[ours.fileno()] = Worker(pid, place, ours)
+        self._poll.register(ours, select.POLLIN)
+        return True
+
+    def _begin(self, place: int, ours: Link, theirs: Link) -> NoReturn:
+        """In a worker."""
+        try:
+            gc.freeze()  # a collection would write to, and so copy, all pages that are the session's too
+            signal.signal(signal.SIGALRM, self._alarm.handler)
+            if self._deadline != float("inf"):
+                signal.setitimer(signal.ITIMER_REAL, max(self._deadline - monotonic(), 0.001))
+            ours.close()
+            for other in self._workers.values():
+                other.link.close()
+            if self._parent.desk is not None:
+                self._parent.desk.exchange.leave()
+            if self._parent.output is not None:
+                self._parent.output.renew()
+            work(Hand(theirs, self._slots, place, self._parent.output), self._job)
+        finally:
+            os._exit(1)
+
+    # what comes
+
+    def _turn(self) -> None:
+        """Wait for something to happen, and handle it. Raises Problem for what ends the run."""
+        until = self._deadline - monotonic()
+        if until <= 0:
+            raise self._late()
+        if not self._read(min(TICK_S, until)):
+            for worker in list(self._workers.values()):
+                if forks.is_dead(worker.pid):
+                    self._gone(worker)
+        if self._failed:
+            self._read(0)  # the failure of a lower item may have come as well
+            raise self._failed[min(self._failed)]
+        if not self._workers and self._missing:
+            raise Problem(
+                "process_killed",
+                "The parallel processes ended, and the sandbox has no room for another.",
+                hint="Lower the number of parallel processes.",
+            )
+
+    def _read(self, seconds: float) -> bool:
+        """Handle what comes within that time, if anything does."""
+        events = self._poll.poll(max(seconds, 0) * 1000)
+        for descriptor, _ in events:
+            worker = self._workers.get(descriptor)
+            if worker is None:
+                continue
+            try:
+                for message, payload in worker.link.ready():
+                    self._handle(worker, message, payload)
+            except LinkBroken:
+                self._gone(worker)
+        return bool(events)
+
+    def _handle(self, worker: Worker, message: List[Any], payload: memoryview) -> None:
+        kind, rest = message[0], message[1:]
+        if kind == "items":
+            self._items(worker, rest[0], payload)
+        elif kind == "next":
+            self._dealer.took(len(worker.chunk), monotonic() - worker.began if worker.chunk else 0)
+            worker.waits = True
+            self._deal(worker)
+        elif kind == "failed":
+            problem = problem_from(rest[0])
+            number = len(self._made) if problem.item is None else problem.item
+            self._failed[number] = self._with_threads(problem)
+            self._log(number, *rest[1:])
+        elif kind == "end":
+            self._ends(worker, *rest)
+        else:
+            _ERRANDS[kind](self._errands, worker.link, rest, payload)
+
+    def _items(self, worker: Worker, batch: List[Any], payload: memoryview) -> None:
+        at = 0
+        for number, error, sizes, logs, dropped, references in batch:
+            if number not in worker.chunk or self._made[number] is not None:
+                raise LinkBroken
+            parts: List[bytes] = []
+            for size in sizes:
+                parts.append(bytes(payload[at : at + size]))
+                at += size
+            self._made[number] = Made(parts, references)
+            self._missing -= 1
+            self.errors += error
+            self._log(number, logs, dropped)
+
+    def _deal(self, worker: Worker) -> None:
+        """Give it items, where there are any; else it waits, in case that another ends before its time."""
+        chunk = self._dealer.take()
+        if not chunk:
+            return
+        worker.waits, worker.chunk, worker.began = False, chunk, monotonic()
+        try:
+            worker.link.send([chunk.start, chunk.stop])
+        except LinkBroken:
+            return  # its end will be read, and what it has be given to others
+
+    def _ends(self, worker: Worker, counts: List[Any], unasked: List[str], logs: List[Any], dropped: int) -> None:
+        notes = Notes()
+        notes.integers, notes.not_numbers, notes.renamed = counts
+        self._parent.writer.notes.add(notes)
+        if self._parent.keeper is not None:
+            self._parent.keeper.unasked += unasked
+        self._log(len(self._made), logs, dropped)
+        worker.ended = True
+
+    def _log(self, number: int, logs: List[Any], dropped: int) -> None:
+        if logs or dropped:
+            self._logs.append((number, logs, dropped))
+
+    def _show_output(self) -> None:
+        output = self._parent.output
+        if output is not None:
+            for _, logs, dropped in sorted(self._logs, key=lambda each: each[0]):
+                output.add([(stream, text) for stream, text in logs], dropped)
+
+    # ends
+
+    def _gone(self, worker: Worker) -> None:
+        """A worker is no more, or of no more use: what it had begun fails, the rest is for others."""
+        self._poll.unregister(worker.link)
+        del self._workers[worker.link.fileno()]
+        worker.link.close()
+        (status,) = forks.end([worker.pid])
+        unmade = [number for number in worker.chunk if self._made[number] is None]
+        if not unmade or self._over:
+            return
+        begun = [number for number in unmade if number <= self._slots[worker.place]]
+        self._lost += not begun
+        if self._lost > MOST:
+            begun = unmade[:1]  # processes that end before they begin: that must come to an end itself
+        self._lose(begun, status)
+        self._dealer.give_back(range(unmade[0] + len(begun), worker.chunk.stop))
+        if self._missing and not self._failed:
+            self._fork(worker.place)
+        for other in self._workers.values():
+            if other.waits:
+                self._deal(other)
+
+    def _lose(self, begun: List[int], status: int) -> None:
+        """Items that a process had begun when it ended; the last is the one that it was at."""
+        kills = kernel.oom_kills()
+        death = forks.Death(status, kills != self._kills)
+        self._kills = kills
+        for number in reversed(begun):
+            try:
+                self._parent.fail(death.problem(number, begun[-1]), number)
+            except Problem as problem:
+                self._failed[number] = problem
+                return
+            self._made[number] = Made(self._parent.writer.take(), [])
+            self._missing -= 1
+
+    def _dismiss(self) -> None:
+        """Let the workers go, with their last words."""
+        for worker in self._workers.values():
+            try:
+                worker.link.send([0, 0])
+            except LinkBroken:
+                worker.ended = True
+        while not all(worker.ended for worker in self._workers.values()):
+            self._turn()
+
+    def _late(self) -> Problem:
+        """The time limit passed: where it met the workers, as far as they can still tell."""
+        self._over = True
+        limit = monotonic() + GRACE_S
+        while not self._failed and self._workers and monotonic() < limit:
+            self._read(limit - monotonic())
+        if self._failed:
+            return self._failed[min(self._failed)]
+        running = [self._slots[worker.place] for worker in self._workers.values() if not worker.waits]
+        return self._with_threads(time_limit(min((at for at in running if at >= 0), default=None)))
+
+    def _with_threads(self, problem: Problem) -> Problem:
+        if self._threads and problem.code == "time_limit":
+            problem.hint = (
+                "%s Threads were running when the parallel processes were forked, and some packages, such as polars, "
+                "wait for ever then: use them within the function only, or no parallel processes." % problem.hint
+            )
+        return problem
+
+
+_ERRANDS: Dict[str, Callable[[Errands, Link, List[Any], memoryview], None]] = {
+    "value": Errands.value,
+    "give": Errands.give,
+    "want": Errands.want,
+    "progress": Errands.progress,
+}
