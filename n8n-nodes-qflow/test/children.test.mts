@@ -52,8 +52,11 @@ test.for<[string, NonNullable<Setup['children']>, string | undefined]>([
 	expect(runner.runs[0]?.query.keep).toEqual(keep);
 });
 
-test('Where items are wanted, nothing asks for references', async ({ runner, prepare }) => {
-	await prepare({ output: 'items' }, { children: [{ name: 'A' }] }).execute();
+test.for(['items', 'reference'])(
+	'Where the node itself says what leaves it (%s), nothing depends on what follows',
+	async (output, { runner, prepare }) => {
+		await prepare({ output }, { children: [{ name: 'A' }] }).execute();
 
-	expect(runner.runs[0]?.query.keep).toEqual(undefined);
-});
+		expect(runner.runs[0]?.query.keep).toEqual(undefined);
+	},
+);

@@ -61,6 +61,16 @@ class DefinitionRequest(BaseModel):
             description="Packages that the code needs, a requirement each; empty: those of its header, or its imports",
         ),
     ] = []
+    cache_ttl_s: Annotated[
+        float,
+        Field(ge=0, le=2_592_000, description="How long a result answers the same input again; 0: never"),
+    ] = 0
+    parallel: Annotated[
+        int,
+        Field(
+            ge=1, le=64, description="Processes that share the items, where the function is called per item"
+        ),
+    ] = 1
     timeout_s: Annotated[
         float | None, Field(gt=0, description="Seconds; the runner's default when absent")
     ] = None
@@ -93,6 +103,8 @@ class Definition:
     imports: tuple[str, ...] = ()
     takes_files: bool = False
     reference_scope: ReferenceScope = "workflow"
+    cache_ttl_s: float = 0.0
+    parallel: int = 1
 
 
 class DefinitionReply(BaseModel):
@@ -146,7 +158,10 @@ class Definitions:
             "imports": found.imports,
             "takes_files": found.takes_files,
             "reference_scope": request.reference_scope,
+            "cache_ttl_s": float(request.cache_ttl_s),
         }
+        if request.parallel != 1:
+            content["parallel"] = request.parallel  # ids from before there was this option stay as they are
         return Definition(id=content_hash(content), **content)  # type: ignore[arg-type]
 
     async def put(self, request: DefinitionRequest, found: Found) -> DefinitionReply:

@@ -10,7 +10,6 @@
     │   ├── FileUnknown, FileIdInvalid, FileTooLarge, UploadBroken
     │   ├── PythonUnsupported a definition wants a Python that there is not
     │   ├── PackageVulnerable a package has known vulnerabilities, and the policy refuses it
-    │   └── PackagesUnsupported a definition wants packages
     ├── DependencyError       packages that cannot be had, or a layer that could not be built
     │   ├── RequirementInvalid, RequirementRefused
     │   ├── PackageUnknown, VersionMissing, VersionYanked, RequirementsConflict
@@ -140,15 +139,6 @@ class PythonUnsupported(RequestError):
     code = "python_unsupported"
     category = "dependency"
     status = 422
-
-
-class PackagesUnsupported(RequestError):
-    code = "packages_unsupported"
-    category = "dependency"
-    status = 422
-    hint = (
-        "Clear the node's requirements and use the standard library: this version installs no packages yet."
-    )
 
 
 class PackageVulnerable(RequestError):

@@ -158,9 +158,9 @@ class Packages:
         """One lock for all, at the versions that the workflow has where that is possible, and at those decided on."""
         if any(seen.held.get(name, version) != version for name, version in held.items()):
             return None
-        decided = seen.held | held
+        decided = {**seen.held, **held}
         present = _versions(seen.lock) if seen.lock else {}
-        for pins in (present | decided, decided):
+        for pins in ({**present, **decided}, decided):
             like = {name: version for name, version in seen.before.items() if name not in pins}
             try:
                 return await self._layers.lock((*requirements, *_pins(pins)), python, like=_pins(like))

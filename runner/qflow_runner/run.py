@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from qflow_agent import wire
+from qflow_runner.cache import Cached, ResultCache
 from qflow_runner.definitions import Definition, Definitions
 from qflow_runner.errors import QflowError, SandboxError
 from qflow_runner.files import Files
@@ -36,6 +37,7 @@ from qflow_runner.sessions import Place, RunDesk, Sessions, Values
 log = structlog.get_logger()
 
 PHASES = ("load", "parse", "bind", "code", "encode")
+TIMES = ("packages_ms", "queue_ms", "sandbox_ms", *(f"{phase}_ms" for phase in PHASES))
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class RunAnswer:
     timing: dict[str, float]
     logs: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     hints: list[str] = field(default_factory=list[str])
+    lasting: bool = False
+    """Whether the items mean the same later: none of them names an object or a file of this execution."""
 
 
 class Flow:
@@ -75,6 +79,7 @@ class Flow:
         values: Values,
         files: Files,
         events: Events,
+        cache: ResultCache,
     ) -> None:
         self._definitions = definitions
         self._packages = packages
@@ -83,6 +88,7 @@ class Flow:
         self._values = values
         self._files = files
         self._events = events
+        self._cache = cache
         self._numbers = itertools.count(1)
 
     @asynccontextmanager
@@ -94,6 +100,16 @@ class Flow:
         began = time.perf_counter()
         definition = await self._definitions.get(request.definition)
         self._events.tell(request.execution, "started", request.node)
+        key = await self._cache_key(request, definition, payload)
+        cached = await self._cache.get(key) if key else None
+        if cached is not None:
+            total = _ms(time.perf_counter() - began)
+            self._told(request, "ok", total, cached="yes")
+            timing = dict.fromkeys(TIMES, 0.0) | {"total_ms": total}
+            yield RunAnswer(
+                cached.payload, cached.errors, timing, hints=[f"{cached.age_hint().capitalize()}."]
+            )
+            return
         async with AsyncExitStack() as held:
             try:
                 answer = await self._run(held, request, definition, payload, began)
@@ -103,7 +119,19 @@ class Flow:
                 raise
             metrics.RUN_SECONDS.observe(answer.timing["total_ms"] / 1000)
             self._told(request, "ok", answer.timing["total_ms"])
+            if key and answer.lasting and not isinstance(answer.payload, ResultStream):
+                result = Cached(answer.payload, answer.errors, time.time())
+                self._cache.put(key, result, definition.cache_ttl_s)
             yield answer
+
+    async def _cache_key(
+        self, request: RunRequest, definition: Definition, payload: Payload | BodyStream
+    ) -> str:
+        """Empty where the result is not to be kept. What passes through unread has no key."""
+        if not definition.cache_ttl_s or request.lock or isinstance(payload, BodyStream):
+            return ""
+        code = f"{definition.id}:{request.on_error}:{request.keep}"
+        return await self._cache.key(code, request.workflow, payload)
 
     async def _run(
         self,
@@ -121,11 +149,9 @@ class Flow:
         zygote = await guest.environment(ready.layer, frozenset(definition.imports))
         spot, session = await held.enter_async_context(self._sessions.lease(guest, zygote, place))
         handed = time.perf_counter()
+        desk = RunDesk(place, guest, self._files, self._values, self._progress(request))
         done, items = await session.run(
-            define_message(definition),
-            self._run_message(request, definition),
-            payload,
-            RunDesk(place, guest, self._files, self._values, self._progress(request)),
+            define_message(definition), self._run_message(request, definition), payload, desk
         )
         self._values.kept(spot, done.kept, anywhere=definition.reference_scope == "runner")
         if isinstance(items, ResultStream):
@@ -145,6 +171,7 @@ class Flow:
             timing,
             checked_logs(done.logs),
             [*ready.hints, *checked_hints(done.hints)],
+            lasting=not (done.kept or desk.gave),
         )
 
     def _ready(self, request: RunRequest, definition: Definition) -> AbstractAsyncContextManager[Ready]:
@@ -200,6 +227,7 @@ def define_message(definition: Definition) -> wire.Define:
         mode=definition.mode,
         output=definition.output,
         validation=definition.validation,
+        parallel=definition.parallel,
     )
 
 

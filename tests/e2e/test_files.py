@@ -12,7 +12,8 @@ from lab.browser import Editor
 from lab.cache import ROOT
 from lab.n8n_api import Execution
 from lab.parts import Parts
-from lab.workflows import Node, chain, node, pinned, qflow
+from lab.runner import Runner
+from lab.workflows import CREDENTIAL_TYPE, Node, chain, node, pinned, qflow, with_credential
 
 MB = 1 << 20
 LARGE = 200 * MB
@@ -167,8 +168,7 @@ async def test_a_large_file_goes_both_ways_without_n8n_holding_it(parts: Parts) 
     small = await run(parts, [qflow("Make", make), qflow("Measure", measure)], [{"size": MB}])
     assert small.values("Measure") == [{"size": MB, "name": "large.bin"}]
     before = memory(parts.n8n.process.pid, "VmRSS")
-    # The peak counts from here.
-    Path(f"/proc/{parts.n8n.process.pid}/clear_refs").write_text("5")
+    forget_peak(parts.n8n.process.pid)
 
     large = await run(parts, [qflow("Make", make), qflow("Measure", measure)], [{"size": LARGE}])
 
@@ -189,6 +189,34 @@ async def test_a_file_that_n8n_has_lost_is_a_sentence_on_the_node(parts: Parts) 
 
     assert execution.error is not None
     assert execution.error["message"] == 'The file "lost.txt" cannot be read from n8n\'s binary data'
+
+
+async def test_a_file_that_the_runner_refuses_is_told_in_its_words(parts: Parts, tmp_path: Path) -> None:
+    """The refusal comes while the file is still on its way."""
+    make = "from qflow import File\n\ndef make(size: int) -> File:\n    return File.from_bytes(bytes(size), 'zeros')\n"
+    measure = "def measure(data: bytes) -> int:\n    return len(data)\n"
+    strict = await Runner.start(tmp_path / "strict", parts.runner.backend, env={"QFLOW_FILES_MAX_MB": "1"})
+    try:
+        nodes = [node("Start", "manualTrigger"), qflow("Make", make), qflow("Measure", measure)]
+        workflow = with_credential(chain("Too large", nodes), parts.credential)
+        workflow = pinned(workflow, "Start", [{"size": 30 * MB}])
+        strict_credential = await parts.n8n.api.create_credential(
+            "Strict", CREDENTIAL_TYPE, strict.credential
+        )
+        workflow["nodes"][2]["credentials"] = {CREDENTIAL_TYPE: strict_credential}
+        saved = await parts.n8n.api.create_workflow(workflow)
+
+        execution = await parts.n8n.api.run_step(saved, "Measure")
+    finally:
+        await strict.stop()
+
+    assert execution.error is not None
+    assert execution.error["message"].startswith('The file "zeros" could not be sent to the runner: ')
+    assert "1 MB" in execution.error["message"]
+
+
+def forget_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def memory(pid: int, name: str) -> int:

@@ -101,11 +101,22 @@ async def test_an_empty_workflow_is_fine(runner: RunnerClient) -> None:
     assert (200, True) == _ok(await runner.call("POST", "/v1/workflows/check", json=body))
 
 
-async def test_packages_are_refused_before_anything_runs(runner: RunnerClient) -> None:
-    """Until they can be installed, a node that lists some is told so."""
-    body = {"code": "def f(): ...", "requirements": ["pandas"]}
+async def test_a_definition_says_which_packages_it_needs(runner: RunnerClient) -> None:
+    """The list that is given, else the header's, else what its imports ask for; nothing is installed by that."""
+    code = "import pandas as pd\nfrom qflow import File\ndef f(data: File) -> int: ..."
+    header = '# /// script\n# dependencies = ["polars>=1"]\n# ///\n'
+    replies = [
+        (await runner.call("PUT", "/v1/definitions", json=body))[1]
+        for body in (
+            {"code": code},
+            {"code": header + code},
+            {"code": code, "requirements": ["pandas<3", " "]},
+            {"code": "import json\ndef f(n: int) -> int: ..."},
+        )
+    ]
 
-    assert (422, "packages_unsupported") == _code(await runner.call("PUT", "/v1/definitions", json=body))
+    assert [["pandas"], ["polars>=1"], ["pandas<3"], []] == [reply["requirements"] for reply in replies]
+    assert [True, True, True, False] == [reply["takes_files"] for reply in replies]
 
 
 async def test_the_editor_extension_is_served(runner: RunnerClient) -> None:

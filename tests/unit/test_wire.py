@@ -17,7 +17,7 @@ MESSAGES: dict[str, tuple[wire.Message, int]] = {
     "fork": (wire.Fork("tok", True), 0),
     "kill": (wire.Kill("tok"), 0),
     "exited": (wire.Exited("tok", -9, True), 0),
-    "define": (wire.Define("d", "def f(): pass", "f", "auto", "auto", "strict"), 0),
+    "define": (wire.Define("d", "def f(): pass", "f", "auto", "auto", "strict", 4), 0),
     "run": (wire.Run(3, "d", "w", "e", "n", 1.5, "stop", True), 5),
     "done": (wire.Done(3, 2, 1, {"code": 0.5}, [["stdout", "hi"]], ["h"], ["r"]), 2),
     "failed": (wire.Failed(3, {"code": "x"}), 0),

@@ -32,7 +32,7 @@ export async function runPython(
 	if (definition.validation !== 'off') await checkParents(context, node);
 	const argumentList = encodeArguments(context, node, definition.mode ?? 'auto', items.length);
 	const place = readPlace(context);
-	const keep = definition.output !== 'items' && feedsOnlyQflow(context, node);
+	const keep = (definition.output ?? 'auto') === 'auto' && feedsOnlyQflow(context, node);
 	const query = readQuery(context, node, place, keep);
 	const hasFiles = items.some(({ binary }) => binary !== undefined);
 	let files = NO_FILES;

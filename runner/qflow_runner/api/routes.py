@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
-from qflow_runner.api import authoring, calls, events, files, health, layers, models, saved, saved_models
+from qflow_runner.api import (
+    authoring,
+    calls,
+    events,
+    files,
+    health,
+    layers,
+    models,
+    packages,
+    packages_models,
+    saved,
+    saved_models,
+)
 from qflow_runner.workflows import Workflow
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -145,6 +157,42 @@ ROUTES = (
         "Take a layer away; what needs it later installs it again",
         reply=models.LayerRemoved,
         failures=(404, 409),
+    ),
+    Route(
+        "POST",
+        "/v1/packages/lock",
+        packages.lock_packages,
+        "The versions that these requirements have; chosen now where they had none",
+        body=packages_models.LockBody,
+        reply=packages_models.AuditedLock,
+        failures=(400, 413, 422, 502, 503, 504, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/packages/upgrade",
+        packages.upgrade_packages,
+        "What the newest versions change: installed beside those in use, and tried on items. Nothing in use changes",
+        body=packages_models.UpgradeBody,
+        reply=packages_models.UpgradeReply,
+        failures=(400, 404, 413, 422, 502, 503, 504, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/packages/accept",
+        packages.accept_upgrade,
+        "Use what an upgrade found, from the next execution on",
+        body=packages_models.UpgradeToken,
+        reply=packages_models.LockReply,
+        failures=(400, 404, 409, 413, 422, 502, 503, 504, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/packages/rollback",
+        packages.rollback_packages,
+        "Use the versions before the last upgrade, from the next execution on",
+        body=packages_models.LockBody,
+        reply=packages_models.LockReply,
+        failures=(400, 409, 413, 422),
     ),
     Route(
         "POST",

@@ -13,6 +13,7 @@ from qflow_runner.api import health, openapi, problems
 from qflow_runner.api.routes import ROUTES
 from qflow_runner.api.saving import resolver
 from qflow_runner.api.state import STATE, State
+from qflow_runner.cache import ResultCache
 from qflow_runner.definitions import Definitions
 from qflow_runner.files import Files, Keys, Spill
 from qflow_runner.layers import Layers
@@ -24,6 +25,7 @@ from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sessions import Sessions, Values
 from qflow_runner.settings import Settings
 from qflow_runner.store import Database, SavedDefinitions, StoredDefinitions
+from qflow_runner.upgrades import Replayer, Upgrades
 from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
 from qflow_runner.workflows.kept import KeptWorkflows
@@ -39,7 +41,9 @@ def build_state(
     definitions = Definitions(settings, pythons, StoredDefinitions(settings, database))
     events = Events()
     files = Files(settings)
-    values = Values(Spill(settings, Keys(settings)))
+    keys = Keys(settings)
+    values = Values(Spill(settings, keys))
+    cache = ResultCache(settings, keys)
     layers = Layers(settings, backend.compile)
     vetting = Vetting(settings, Advisories(settings))
     keeper = Keeper(
@@ -47,6 +51,16 @@ def build_state(
     )
     sessions = Sessions(settings.session_idle_s, settings.sessions_per_sandbox, values)
     keeper.before_removal = sessions.farewell
+    flow = Flow(
+        definitions,
+        packages=Packages(layers, vetting, events, sessions.lives),
+        keeper=keeper,
+        sessions=sessions,
+        values=values,
+        files=files,
+        events=events,
+        cache=cache,
+    )
     analyzer = Analyzer()
     return State(
         settings=settings,
@@ -54,24 +68,18 @@ def build_state(
         definitions=definitions,
         keeper=keeper,
         sessions=sessions,
-        flow=Flow(
-            definitions,
-            packages=Packages(layers, vetting, events, sessions.lives),
-            keeper=keeper,
-            sessions=sessions,
-            values=values,
-            files=files,
-            events=events,
-        ),
+        flow=flow,
         analyzer=analyzer,
         checker=Checker(analyzer, settings.python, resolver(saved)),
         workflows=KeptWorkflows(),
         database=database,
         saved=saved,
+        cache=cache,
         events=events,
         files=files,
         layers=layers,
         vetting=vetting,
+        upgrades=Upgrades(layers, vetting, Replayer(flow, keeper, sessions, files)),
         spill=values.store,
     )
 
@@ -89,7 +97,9 @@ def build_app(state: State) -> web.Application:
 async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an async generator
     state = app[STATE]
     await state.database.open()
-    await asyncio.gather(state.files.open(), state.spill.open(), state.layers.open(), state.vetting.open())
+    await asyncio.gather(
+        state.files.open(), state.spill.open(), state.layers.open(), state.vetting.open(), state.cache.open()
+    )
     await asyncio.gather(state.keeper.open(), state.analyzer.open())
     yield
     await state.analyzer.close()
@@ -99,6 +109,7 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
         state.spill.close(),
         state.layers.close(),
         state.vetting.close(),
+        state.cache.close(),
         state.database.close(),
     )
 

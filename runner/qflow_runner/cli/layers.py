@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from qflow_runner.cli.server import read_settings
-from qflow_runner.layers import BuildProgress, Layers, LockChange, compile_here
+from qflow_runner.cli.upgrade import by_runner, on_disk
+from qflow_runner.layers import BuildProgress, Layers, compile_here
 from qflow_runner.observe import logs
 
 app = typer.Typer(help="The installed packages.", no_args_is_help=True)
@@ -98,34 +99,27 @@ def layers_upgrade(
     back: Annotated[
         bool, typer.Option("--back", help="Go back to the versions before the last upgrade")
     ] = False,
+    runner: Annotated[str, typer.Option(help="Have a running runner do it: its address")] = "",
+    definition: Annotated[
+        str, typer.Option(help="Id of a definition that the runner runs with both; other results are refused")
+    ] = "",
+    items: Annotated[
+        Path | None, typer.Option(help="A JSON file of n8n items to run it with; one empty item when absent")
+    ] = None,
 ) -> None:
-    """Show what newer versions would change, or change it."""
+    """Show what newer versions would change, or change it. A runner that runs on the same files follows."""
     given = _given(requirements, file)
-
-    async def work(layers: Layers) -> None:
-        version = python or read_settings({}).python
-        if back:
-            lock = await layers.rollback(given, version)
-            print(lock.text, end="")
-            return
-        change = await layers.upgrade(given, version)
-        _show(change)
-        if yes:
-            await layers.layer(change.new)
-            await layers.accept(change)
-
-    _with_layers(work)
-
-
-def _show(change: LockChange) -> None:
-    if change.same:
-        print("Nothing changes.")
-    for name, before, after in change.changed:
-        print(f"  {name} {before} -> {after}")
-    for name, version in change.added:
-        print(f"+ {name} {version}")
-    for name, version in change.removed:
-        print(f"- {name} {version}")
+    if items is not None and not definition:
+        print("Say with --definition what is to be run with the items.", file=sys.stderr)
+        raise SystemExit(2)
+    if definition and not runner:
+        print("A definition is run by a running runner: say with --runner where it is.", file=sys.stderr)
+        raise SystemExit(2)
+    settings = read_settings({})
+    if runner:
+        by_runner(settings, runner, given, python, yes=yes, back=back, definition=definition, items=items)
+    else:
+        _with_layers(on_disk(given, python or settings.python, yes=yes, back=back))
 
 
 def _sentence(progress: BuildProgress) -> str:

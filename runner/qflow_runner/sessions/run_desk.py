@@ -27,6 +27,7 @@ class RunDesk(SpillDesk):
         self._files = files
         self._values = values
         self._told = progress
+        self.gave = False
 
     async def want(self, want: wire.Want, session: GuestSession) -> None:
         try:
@@ -46,6 +47,7 @@ class RunDesk(SpillDesk):
     def _open(self, give: wire.Give) -> SpillWriter | FileWriter:
         if give.kind != "file":
             raise wire.WireError("a session gave a value that it was not asked for")
+        self.gave = True
         return self._files.writer(self._place.workflow, self._place.execution, give.id, give.name, give.mime)
 
     async def _send_file(self, want: wire.Want, session: GuestSession) -> None:

@@ -2,7 +2,7 @@
 
 import gc
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, List, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 from qflow_agent import codec
 from qflow_agent.body import Body, Facts, Json, parse
@@ -14,11 +14,14 @@ from qflow_agent.keeping import Keeper
 from qflow_agent.problem import Problem, TimeLimit
 from qflow_agent.references import Desk
 from qflow_agent.results import ItemWriter
+from qflow_agent.settling import finish, settle, value_of
 from qflow_agent.supply import Supply
 from qflow_agent.tracebacks import format_error
 
 if TYPE_CHECKING:
+    from qflow_agent.output import Output
     from qflow_agent.script import ScriptRun
+    from qflow_agent.worker import Hand, HandingWriter
 
 
 class Outcome(NamedTuple):
@@ -33,6 +36,16 @@ class Outcome(NamedTuple):
     """References to the objects that the results left in the session."""
 
 
+class _Task(NamedTuple):
+    """What a run is about, in whichever process."""
+
+    loaded: Loaded
+    body: Body
+    raw: codec.Buffer
+    facts: Facts
+    goes_on: bool
+
+
 def call(
     loaded: Loaded,
     body: codec.Buffer,
@@ -42,6 +55,7 @@ def call(
     workflow: str = "",
     execution: str = "",
     desk: Optional[Desk] = None,
+    output: "Optional[Output]" = None,
 ) -> Outcome:
     """Call the definition's function, or run its script, for the items of `body`.
 
@@ -49,7 +63,7 @@ def call(
     as the time limit, is raised all the same. Raises Problem with any code of the table but those of `load`.
 
     With a desk, references among the items become their objects, and objects among the results references; what
-    a failed run left is dropped.
+    a failed run left is dropped. `output` is what captures the process's output, where something does.
     """
     started = perf_counter()
     collecting = gc.isenabled()
@@ -60,19 +74,12 @@ def call(
         if collecting:
             gc.enable()
     facts = Facts(workflow, execution, node_name)
-    keeper = None if desk is None else Keeper(desk, loaded.output, node_name)
-    exchange = None if desk is None else desk.exchange
-    outbox = Outbox(exchange)
-    supply = Supply(facts, outbox, exchange=exchange, binaries=parsed.binaries, secrets=parsed.secrets)
-    run = _Run(
-        loaded, parsed, body, facts, keeper, supply=supply, outbox=outbox, goes_on=on_error == "continue"
-    )
+    run = _Run(_Task(loaded, parsed, body, facts, on_error == "continue"), desk, output)
     run.timing["parse"] = (perf_counter() - started) * 1000
     try:
         return run.outcome()
     except BaseException as error:
-        if keeper is not None:
-            keeper.forget_all()
+        run.forget_all()
         if isinstance(error, Problem):
             raise
         # Of the code, or of the time limit, outside of the calls proper.
@@ -80,27 +87,21 @@ def call(
 
 
 class _Run:
-    def __init__(
-        self,
-        loaded: Loaded,
-        body: Body,
-        raw: codec.Buffer,
-        facts: Facts,
-        keeper: Optional[Keeper],
-        *,
-        supply: Supply,
-        outbox: Outbox,
-        goes_on: bool,
-    ) -> None:
-        self._loaded = loaded
-        self._body = body
-        self._raw = raw
-        self._facts = facts
-        self._labels = {loaded.filename: facts.node or "code"}
-        self._goes_on = goes_on
-        self._keeper = keeper
-        self._supply = supply
-        self._writer = ItemWriter(keeper, outbox)
+    def __init__(self, task: _Task, desk: Optional[Desk], output: "Optional[Output]") -> None:
+        self._task = task
+        self._loaded, self._body, self._raw, self._facts = task[:4]
+        self._labels = {self._loaded.filename: self._facts.node or "code"}
+        self._goes_on = task.goes_on
+        self._desk = desk
+        self._output = output
+        exchange = None if desk is None else desk.exchange
+        outbox = Outbox(exchange)
+        self._supply = Supply(
+            self._facts, outbox, exchange=exchange, binaries=self._body.binaries, secrets=self._body.secrets
+        )
+        self._keeper = None if desk is None else Keeper(desk, self._loaded.output, self._facts.node)
+        self._writer = ItemWriter(self._keeper, outbox)
+        self._hands: "Union[ItemWriter, HandingWriter]" = self._writer
         self._errors = 0
         self._originals: Optional[List[Json]] = None
         self._cancelled: Optional[Problem] = None
@@ -108,22 +109,65 @@ class _Run:
 
     def outcome(self) -> Outcome:
         callee = self._callee()
-        calls = self._all(callee) if callee.at_once else self._each(callee)
+        kept: List[str] = []
+        if self._loaded.parallel < 2 or not self._shared_out(callee, kept):
+            self._call_here(callee)
+        code = self._writer.code_seconds * 1000
+        self.timing["code"] += code
+        self.timing["encode"] -= code
+        hints = self._writer.hints() + callee.hints
+        if self._keeper is not None:
+            kept += self._keeper.kept()
+            hints += self._keeper.hints()
+        return Outcome(self._writer.payload(), self._writer.items, self._errors, self.timing, hints, kept)
+
+    def _call_here(self, callee: "Union[FunctionRun, ScriptRun]") -> None:
+        calls = self._all(callee) if callee.at_once else self._each(callee, enumerate(callee.entries))
         if callee.looped:
             import asyncio
 
             asyncio.run(calls)
         else:
-            _finish(calls)
-        code = self._writer.code_seconds * 1000
-        self.timing["code"] += code
-        self.timing["encode"] -= code
-        hints = self._writer.hints() + callee.hints
-        kept: List[str] = []
+            finish(calls)
+
+    def _shared_out(self, callee: "Union[FunctionRun, ScriptRun]", kept: List[str]) -> bool:
+        """Whether other processes made the items."""
+        from qflow_agent import parallel
+
+        hint = parallel.no_effect(callee, script=self._loaded.script is not None)
+        if hint:
+            callee.hints.append(hint)
+        total = len(callee.entries)
+        if hint or total < 2:
+            return False
+        parent = parallel.Parent(self._desk, self._keeper, self._writer, self._output, self._failed)
+        crew = parallel.Crew(total, parent, self._work)
+        started = perf_counter()
+        shared = crew.run(min(self._loaded.parallel, total, parallel.MOST))
+        self.timing["code"] += (perf_counter() - started) * 1000 if shared else 0
+        self._errors += crew.errors
+        callee.hints += crew.hints
+        kept += crew.kept
+        return shared
+
+    def _work(self, hand: "Hand") -> None:
+        """In a parallel process: make those items that are dealt to it. Raises Problem."""
+        from qflow_agent.worker import desk_of
+
+        run = _Run(self._task, desk_of(hand, self._desk), None)
+        try:
+            run._hands = hand.writer(run._writer, run._desk)
+            callee = run._callee()
+            finish(run._each(callee, hand.numbered(callee.entries)))
+            hand.end(run._writer, run._keeper)
+        except Problem:
+            raise
+        except BaseException as error:
+            raise run.problem(error) from None
+
+    def forget_all(self) -> None:
         if self._keeper is not None:
-            kept = self._keeper.kept()
-            hints += self._keeper.hints()
-        return Outcome(self._writer.payload(), self._writer.items, self._errors, self.timing, hints, kept)
+            self._keeper.forget_all()
 
     def _callee(self) -> "Union[FunctionRun, ScriptRun]":
         script = self._loaded.script
@@ -147,7 +191,7 @@ class _Run:
             result = callee.function(*args, **kwargs)
             if type(result) not in callee.passing:
                 element = callee.checked_element
-                result = await _value_of(result, element) if callee.looped else _settle(result, element)
+                result = await value_of(result, element) if callee.looped else settle(result, element)
                 result = callee.checked(result)
             returned = perf_counter()
             self._writer.write(result, None, callee.inputs())
@@ -157,13 +201,15 @@ class _Run:
             raise self._noted(error, None) from None
         self._count(bound - started, returned - bound, perf_counter() - returned)
 
-    async def _each(self, callee: "Union[FunctionRun, ScriptRun]") -> None:
-        """Call after call, in order. Runs without an event loop where the function is not async."""
-        function, write, as_is = callee.function, self._writer.write, callee.as_is
+    async def _each(
+        self, callee: "Union[FunctionRun, ScriptRun]", numbered: "Iterable[Tuple[int, Any]]"
+    ) -> None:
+        """Call after call, in order, for these entries. Runs without an event loop where the function is not async."""
+        function, write, as_is = callee.function, self._hands.write, callee.as_is
         looped, passing, element = callee.looped, callee.passing, callee.checked_element
         bind = code = encode = 0.0
         bound = returned = started = perf_counter()
-        for number, entry in enumerate(callee.entries):
+        for number, entry in numbered:
             try:
                 if as_is:
                     bound = perf_counter()
@@ -173,7 +219,7 @@ class _Run:
                     bound = perf_counter()
                     result = function(*args, **kwargs)
                 if type(result) not in passing:
-                    result = await _value_of(result, element) if looped else _settle(result, element)
+                    result = await value_of(result, element) if looped else settle(result, element)
                     result = callee.checked(result)
                 returned = perf_counter()
                 write(result, number)
@@ -201,7 +247,7 @@ class _Run:
         if self._originals is None:
             # The code may have changed its item before it failed: the body still has what came in.
             self._originals = parse(self._raw).jsons
-        self._writer.write_error(self._originals[number], number, problem.document())
+        self._hands.write_error(self._originals[number], number, problem.document())
         self._errors += 1
 
     def _noted(self, error: BaseException, number: Optional[int]) -> Problem:
@@ -218,33 +264,3 @@ class _Run:
         if problem.code == "script_variable" and problem.traceback is None:
             problem.traceback = format_error(problem, self._labels)
         return problem
-
-
-def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never waits, without the cost of an event loop and without one running."""
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return
-    raise RuntimeError("waited without an event loop")
-
-
-def _settle(result: Any, element: "Callable[[int, Any], Any]") -> Any:
-    """What a function that is not async returned; a coroutine among it is awaited in a loop of its own."""
-    if hasattr(type(result), "__await__") or hasattr(type(result), "__aiter__"):
-        import asyncio
-
-        return asyncio.run(_value_of(result, element))
-    return result
-
-
-async def _value_of(result: Any, element: "Callable[[int, Any], Any]") -> Any:
-    """What `result` comes to; each element of an async iterator goes through `element` when it comes."""
-    if hasattr(type(result), "__await__"):
-        result = await result
-    if hasattr(type(result), "__aiter__"):
-        values: List[Any] = []
-        async for value in result:
-            values.append(element(len(values), value))
-        return values
-    return result

@@ -93,27 +93,26 @@ class Death(NamedTuple):
     status: int
     out_of_memory: bool
 
-    def problem(self, number: int, at: int) -> Problem:
-        """What it means for item `number`, when it was at item `at`."""
-        told = "" if number == at else " It was at item %d then, and had not handed over this one's result." % at
+    def problem(self, number: int) -> Problem:
+        """What it means for the item that it was at."""
         if self.out_of_memory and self.status == -signal.SIGKILL:
             return Problem(
                 "out_of_memory",
-                "The code needed more memory than the sandbox has, and its parallel process was stopped." + told,
+                "The code needed more memory than the sandbox has, and its parallel process was stopped.",
                 hint="Lower the number of parallel processes, or free large objects.",
                 item=number,
             )
         if self.status < 0:
             return Problem(
                 "process_killed",
-                "The parallel process that worked on the item was ended by signal %d%s.%s"
-                % (-self.status, _signal_name(-self.status), told),
+                "The parallel process that worked on the item was ended by signal %d%s."
+                % (-self.status, _signal_name(-self.status)),
                 hint="Code in C crashed, or another process sent the signal.",
                 item=number,
             )
         return Problem(
             "process_exited",
-            "The code ended its parallel process with exit status %d.%s" % (self.status, told),
+            "The code ended its parallel process with exit status %d." % self.status,
             hint="Return a value, or raise an exception, instead of calling os._exit().",
             item=number,
         )

@@ -1,24 +1,20 @@
 """Shares the items of one run out to forked processes, and puts together what comes back, in the items' order."""
 
 import gc
-import mmap
 import os
 import select
 import signal
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Union
 
 from qflow_agent import forks, kernel
 from qflow_agent.dealing import Dealer
 from qflow_agent.errands import Alarm, Errands
 from qflow_agent.failures import time_limit
-from qflow_agent.keeping import Keeper
+from qflow_agent.gathering import Harvest, Parent
 from qflow_agent.links import Link, LinkBroken, pair
-from qflow_agent.output import Output
-from qflow_agent.plain import Notes
+from qflow_agent.places import Place, Table
 from qflow_agent.problem import Problem, problem_from
-from qflow_agent.references import Desk
-from qflow_agent.results import ItemWriter
 from qflow_agent.worker import Hand, work
 
 if TYPE_CHECKING:
@@ -33,29 +29,12 @@ GRACE_S = 0.2
 """How long, past the time limit, workers may take to tell where it met them."""
 
 
-class Parent(NamedTuple):
-    """What the session has at hand for its workers."""
-
-    desk: Optional[Desk]
-    keeper: Optional[Keeper]
-    writer: ItemWriter
-    output: Optional[Output]
-    fail: Callable[[Problem, int], None]
-    """Write an item's error, or raise it as the end of the run."""
-
-
-class Made(NamedTuple):
-    """Of one item."""
-
-    parts: List[bytes]
-    references: List[str]
-
-
 class Worker:
     """What the session knows of one process."""
 
-    def __init__(self, pid: int, place: int, link: Link) -> None:
+    def __init__(self, pid: int, index: int, place: Place, link: Link) -> None:
         self.pid = pid
+        self.index = index
         self.place = place
         self.link = link
         self.chunk = range(0)
@@ -85,17 +64,24 @@ class Crew:
         """Each worker does `job`."""
         self._parent = parent
         self._job = job
-        self._made: List[Optional[Made]] = [None] * total
-        self._missing = total
+        self._total = total
+        self._harvest = Harvest(total, parent)
         self._workers: Dict[int, Worker] = {}
         self._poll = select.poll()
-        self._logs: List[Tuple[int, List[Any], int]] = []
         self._failed: Dict[int, Problem] = {}
         self._lost = 0
         self._over = False
-        self.errors = 0
-        self.kept: List[str] = []
         self.hints: List[str] = []
+
+    @property
+    def errors(self) -> int:
+        """How many items the workers wrote errors for."""
+        return self._harvest.errors
+
+    @property
+    def kept(self) -> List[str]:
+        """References to the objects that came with the results."""
+        return self._harvest.kept
 
     def run(self, wanted: int) -> bool:
         """Have all items made, by at most so many processes. False where there cannot be two.
@@ -124,12 +110,12 @@ class Crew:
                         worker.link.close()
         finally:
             self._alarm.close()
-            self._show_output()
+            self._harvest.show_output()
 
     def _run(self, count: int) -> bool:
         self._errands = Errands(self._parent.desk, self._alarm)
-        self._dealer = Dealer(self._missing, count)
-        self._slots = memoryview(mmap.mmap(-1, 8 * count)).cast("q")
+        self._dealer = Dealer(self._total, count)
+        self._table = Table(count)
         self._kills = kernel.oom_kills()
         self._threads = forks.threads() > 1
         while len(self._workers) < count and self._fork(len(self._workers)):
@@ -137,23 +123,18 @@ class Crew:
         if not self._workers:
             return False
         try:
-            while self._missing:
+            while self._harvest.missing:
                 self._turn()
             self._dismiss()
-            for made in self._made:
-                if made is not None:
-                    self._parent.writer.add(made.parts)
-                    self.kept += made.references
-        except BaseException:
-            self.kept = []
-            raise
+            self._harvest.put_together()
         finally:
             self._errands.forget(but=self.kept)
         return True
 
-    def _fork(self, place: int) -> bool:
+    def _fork(self, index: int) -> bool:
         ours, theirs = pair()
-        self._slots[place] = -1
+        place = self._table.place(index)
+        place.clear()
         try:
             pid = forks.fork()
         except OSError:
@@ -163,11 +144,11 @@ class Crew:
         if not pid:
             self._begin(place, ours, theirs)
         theirs.close()
-        self._workers[ours.fileno()] = Worker(pid, place, ours)
+        self._workers[ours.fileno()] = Worker(pid, index, place, ours)
         self._poll.register(ours, select.POLLIN)
         return True
 
-    def _begin(self, place: int, ours: Link, theirs: Link) -> NoReturn:
+    def _begin(self, place: Place, ours: Link, theirs: Link) -> NoReturn:
         """In a worker."""
         try:
             gc.freeze()  # a collection would write to, and so copy, all pages that are the session's too
@@ -181,7 +162,7 @@ class Crew:
                 self._parent.desk.exchange.leave()
             if self._parent.output is not None:
                 self._parent.output.renew()
-            work(Hand(theirs, self._slots, place, self._parent.output), self._job)
+            work(Hand(theirs, place, self._parent.output), self._job)
         finally:
             os._exit(1)
 
@@ -199,7 +180,7 @@ class Crew:
         if self._failed:
             self._read(0)  # the failure of a lower item may have come as well
             raise self._failed[min(self._failed)]
-        if not self._workers and self._missing:
+        if not self._workers and self._harvest.missing:
             raise Problem(
                 "process_killed",
                 "The parallel processes ended, and the sandbox has no room for another.",
@@ -223,34 +204,22 @@ class Crew:
     def _handle(self, worker: Worker, message: List[Any], payload: memoryview) -> None:
         kind, rest = message[0], message[1:]
         if kind == "items":
-            self._items(worker, rest[0], payload)
+            self._harvest.add(worker.chunk, payload)
         elif kind == "next":
             self._dealer.took(len(worker.chunk), monotonic() - worker.began if worker.chunk else 0)
             worker.waits = True
             self._deal(worker)
         elif kind == "failed":
             problem = problem_from(rest[0])
-            number = len(self._made) if problem.item is None else problem.item
+            number = self._total if problem.item is None else problem.item
             self._failed[number] = self._with_threads(problem)
-            self._log(number, *rest[1:])
+            self._harvest.log(number, *rest[1:])
+            worker.ended = True
         elif kind == "end":
-            self._ends(worker, *rest)
+            self._harvest.end(*rest)
+            worker.ended = True
         else:
             _ERRANDS[kind](self._errands, worker.link, rest, payload)
-
-    def _items(self, worker: Worker, batch: List[Any], payload: memoryview) -> None:
-        at = 0
-        for number, error, sizes, logs, dropped, references in batch:
-            if number not in worker.chunk or self._made[number] is not None:
-                raise LinkBroken
-            parts: List[bytes] = []
-            for size in sizes:
-                parts.append(bytes(payload[at : at + size]))
-                at += size
-            self._made[number] = Made(parts, references)
-            self._missing -= 1
-            self.errors += error
-            self._log(number, logs, dropped)
 
     def _deal(self, worker: Worker) -> None:
         """Give it items, where there are any; else it waits, in case that another ends before its time."""
@@ -263,25 +232,6 @@ class Crew:
         except LinkBroken:
             return  # its end will be read, and what it has be given to others
 
-    def _ends(self, worker: Worker, counts: List[Any], unasked: List[str], logs: List[Any], dropped: int) -> None:
-        notes = Notes()
-        notes.integers, notes.not_numbers, notes.renamed = counts
-        self._parent.writer.notes.add(notes)
-        if self._parent.keeper is not None:
-            self._parent.keeper.unasked += unasked
-        self._log(len(self._made), logs, dropped)
-        worker.ended = True
-
-    def _log(self, number: int, logs: List[Any], dropped: int) -> None:
-        if logs or dropped:
-            self._logs.append((number, logs, dropped))
-
-    def _show_output(self) -> None:
-        output = self._parent.output
-        if output is not None:
-            for _, logs, dropped in sorted(self._logs, key=lambda each: each[0]):
-                output.add([(stream, text) for stream, text in logs], dropped)
-
     # ends
 
     def _gone(self, worker: Worker) -> None:
@@ -290,34 +240,39 @@ class Crew:
         del self._workers[worker.link.fileno()]
         worker.link.close()
         (status,) = forks.end([worker.pid])
-        unmade = [number for number in worker.chunk if self._made[number] is None]
-        if not unmade or self._over:
+        if worker.ended or self._over:
             return
-        begun = [number for number in unmade if number <= self._slots[worker.place]]
+        try:
+            self._harvest.add(worker.chunk, worker.place.used)
+        except LinkBroken:
+            pass  # the code wrote there itself
+        unmade = self._harvest.unmade(worker.chunk)
+        if not unmade:
+            return
+        begun = [number for number in unmade if number <= worker.place.item]
         self._lost += not begun
         if self._lost > MOST:
             begun = unmade[:1]  # processes that end before they begin: that must come to an end itself
         self._lose(begun, status)
         self._dealer.give_back(range(unmade[0] + len(begun), worker.chunk.stop))
-        if self._missing and not self._failed:
-            self._fork(worker.place)
+        if self._harvest.missing and not self._failed:
+            self._fork(worker.index)
         for other in self._workers.values():
             if other.waits:
                 self._deal(other)
 
     def _lose(self, begun: List[int], status: int) -> None:
-        """Items that a process had begun when it ended; the last is the one that it was at."""
+        """What a process had begun when it ended."""
         kills = kernel.oom_kills()
         death = forks.Death(status, kills != self._kills)
         self._kills = kills
-        for number in reversed(begun):
+        for number in begun:
             try:
-                self._parent.fail(death.problem(number, begun[-1]), number)
+                self._parent.fail(death.problem(number), number)
             except Problem as problem:
                 self._failed[number] = problem
                 return
-            self._made[number] = Made(self._parent.writer.take(), [])
-            self._missing -= 1
+            self._harvest.lost(number)
 
     def _dismiss(self) -> None:
         """Let the workers go, with their last words."""
@@ -337,14 +292,15 @@ class Crew:
             self._read(limit - monotonic())
         if self._failed:
             return self._failed[min(self._failed)]
-        running = [self._slots[worker.place] for worker in self._workers.values() if not worker.waits]
+        running = [worker.place.item for worker in self._workers.values() if not worker.waits]
         return self._with_threads(time_limit(min((at for at in running if at >= 0), default=None)))
 
     def _with_threads(self, problem: Problem) -> Problem:
         if self._threads and problem.code == "time_limit":
             problem.hint = (
                 "%s Threads were running when the parallel processes were forked, and some packages, such as polars, "
-                "wait for ever then: use them within the function only, or no parallel processes." % problem.hint
+                "wait for ever then: use them within the function only, or no parallel processes."
+                % problem.hint
             )
         return problem
 

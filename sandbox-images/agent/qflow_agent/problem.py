@@ -72,6 +72,13 @@ class Problem(Exception):
         return {name: _clean(value) for name, value in members.items() if value is not None}
 
 
+def problem_from(document: Dict[str, Any]) -> Problem:
+    """The problem that `document` was made of."""
+    rest = {name: value for name, value in document.items() if name not in ("category", "code", "detail")}
+    named = {name: rest.pop(name, None) for name in ("hint", "item", "parameter", "traceback")}
+    return Problem(document["code"], document["detail"], extra=rest, **named)
+
+
 def nearest(name: str, names: "list[str]") -> str:
     """A sentence that offers the name that was probably meant, or an empty string."""
     import difflib

@@ -134,6 +134,7 @@ class _Session:
                 workflow=message.workflow,
                 execution=message.execution,
                 desk=Desk(self._objects, self._exchange, message.keep),
+                output=self._output,
             )
             outcome.timing["load"] = load_ms
             return outcome

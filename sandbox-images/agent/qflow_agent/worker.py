@@ -17,6 +17,7 @@ from qflow_agent.keeping import Keeper
 from qflow_agent.links import Link, LinkBroken
 from qflow_agent.output import Output
 from qflow_agent.pickling import Unpicklable
+from qflow_agent.places import Entry, Place, written
 from qflow_agent.problem import Problem
 from qflow_agent.references import KEY, Desk, Objects
 from qflow_agent.results import ItemWriter
@@ -24,23 +25,16 @@ from qflow_agent.results import ItemWriter
 FLUSH_S = 0.002
 """Results wait so long for more: a hand-over for each of many short calls would cost more than the calls."""
 
-FLUSH_BYTES = 64 * 1024
-
 
 class Hand:
     """What a worker has of the session. Its calls may come from any thread of the code."""
 
-    def __init__(self, link: Link, slots: memoryview, place: int, output: Optional[Output]) -> None:
-        """`slots[place]` tells the session, also when this process is gone, which item it was at."""
+    def __init__(self, link: Link, place: Place, output: Optional[Output]) -> None:
         self._link = link
-        self._slots = slots
         self._place = place
         self._output = output
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._batch: List[Any] = []
-        self._parts: List[bytes] = []
-        self._size = 0
         self._flushed = 0.0
 
     def numbered(self, entries: Sequence[Any]) -> Iterator[Tuple[int, Any]]:
@@ -51,26 +45,33 @@ class Hand:
                 return
             self._flushed = monotonic()
             for number in range(start, stop):
-                self._slots[self._place] = number
+                self._place.item = number
                 yield number, entries[number]
             self.flush()
+
+    def writer(self, writer: ItemWriter, desk: Optional[Desk]) -> "HandingWriter":
+        """What hands over all that `writer` writes; `desk` is the worker's."""
+        objects = None if desk is None else desk.objects
+        return HandingWriter(writer, self, objects if isinstance(objects, HandedObjects) else None)
 
     def item(self, number: int, parts: List[bytes], references: List[str], *, error: bool) -> None:
         """What an item became."""
         if os.getpid() != self._pid:
             os._exit(0)  # a process that the code forked, and that came back from the call
         logs, dropped = self._written()
-        self._batch.append([number, error, list(map(len, parts)), logs, dropped, references])
-        self._parts += parts
-        self._size += sum(map(len, parts))
-        if self._size >= FLUSH_BYTES or monotonic() - self._flushed >= FLUSH_S:
+        made = written(Entry(number, error, list(map(len, parts)), logs, dropped, references), parts)
+        if not self._place.add(made):
+            self.flush()
+            if not self._place.add(made):
+                self.tell(["items"], [made])
+        if monotonic() - self._flushed >= FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
-        batch, parts = self._batch, self._parts
-        self._batch, self._parts, self._size = [], [], 0
-        if batch:
-            self.tell(["items", batch], [b"".join(parts)])
+        used = self._place.used
+        if used:
+            self.tell(["items"], [used])
+            self._place.empty()
         self._flushed = monotonic()
 
     def failed(self, problem: Problem) -> NoReturn:
@@ -167,7 +168,7 @@ class HandedExchange(Exchange):
         self._hand = hand
 
     def fetch_value(self, reference: str) -> bytearray:
-        raise NotToBeHad("References are resolved before the items are shared out.")
+        raise NotToBeHad("Reference %s… was not resolved before the items were shared out." % reference[:6])
 
     def fetch_file(self, file: str) -> str:
         path, reason = self._hand.ask(["want", file])

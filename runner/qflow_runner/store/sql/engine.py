@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +20,6 @@ _DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
 }
-_WRITES = "qflow_writes"
-
 # Faults of our own statements; whatever else the database says is about its state.
 _OURS = (exc.IntegrityError, exc.DataError)
 
@@ -48,16 +46,16 @@ class Engine:
             return await work(connection)
 
     async def write(self, work: Work[Answer]) -> Answer:
-        """In one transaction, committed when this returns."""
-        async with self._line, self.transaction() as connection:
+        """In one transaction, committed when this returns. The first statement of `work` is one that writes."""
+        async with self._line, self._pool.begin() as connection:
             return await work(connection)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[AsyncConnection]:
-        async with self._pool.connect() as connection:
-            await connection.execution_options(**{_WRITES: True})
-            async with connection.begin():
-                yield connection
+    async def migrate(self, work: Work[Answer]) -> Answer:
+        """As `write`, for whatever statements: on SQLite too, tables are made in the transaction."""
+        async with self._line, self._pool.begin() as connection:
+            if self.is_sqlite:
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return await work(connection)
 
     async def version(self) -> str | None:
         """The migration that the database is at; None for a new one."""
@@ -105,12 +103,19 @@ def _sqlite(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Made before SQLite would make it: what people wrote is the owner's alone, and its journals follow.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    engine = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=deadline_s)
+    engine = create_async_engine(
+        url,
+        pool_size=4,
+        max_overflow=0,
+        pool_timeout=deadline_s,
+        pool_reset_on_return=None,  # every transaction is ended by its `with`, and each step waits for a thread
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def tune(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        # Without it the driver begins transactions by itself, and late.
-        connection.isolation_level = None
+        # The driver begins with the first statement that writes, and waits its turn there: a transaction that
+        # has read before could not. A BEGIN of ours would be three more steps.
+        connection.isolation_level = "IMMEDIATE"
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(statement_s * 800)}")
         cursor.execute("PRAGMA journal_mode = WAL")
@@ -118,12 +123,6 @@ def _sqlite(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Any) -> None:
-        # A transaction that will write takes its turn at once: one that first reads could not wait for it later.
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

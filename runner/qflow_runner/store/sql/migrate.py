@@ -7,6 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qflow_runner.store.sql.engine import Engine, WrongVersion, version_of
 
@@ -24,12 +25,15 @@ def migrate(url: str, deadline_s: float) -> None:
 async def _migrate(url: str, deadline_s: float) -> None:
     engine = Engine(url, deadline_s, MIGRATE_S)
     try:
-        async with engine.transaction() as connection:
-            if not engine.is_sqlite:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
-            await connection.run_sync(upgrade)
+        await engine.migrate(_locked)
     finally:
         await engine.close()
+
+
+async def _locked(connection: AsyncConnection) -> None:
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+    await connection.run_sync(upgrade)
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:

@@ -1,0 +1,116 @@
+"""`qflow layers upgrade`: on this machine's own files, or by a running runner, which can try the new versions too."""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from qflow_runner.cli.authoring import read_text
+from qflow_runner.cli.remote import post
+from qflow_runner.layers import Layers, LockChange
+from qflow_runner.settings import Settings
+
+SHOWN = 20
+"""Differences that are printed."""
+
+
+def on_disk(given: list[str], python: str, *, yes: bool, back: bool) -> Callable[[Layers], Awaitable[None]]:
+    async def work(layers: Layers) -> None:
+        if back:
+            lock = await layers.rollback(given, python)
+            print(lock.text, end="")
+            return
+        change = await layers.upgrade(given, python)
+        _show(change)
+        if yes:
+            await layers.layer(change.new)
+            await layers.accept(change)
+
+    return work
+
+
+def by_runner(
+    settings: Settings,
+    runner: str,
+    given: list[str],
+    python: str,
+    *,
+    yes: bool,
+    back: bool,
+    definition: str,
+    items: Path | None,
+) -> None:
+    """Exit 1 where the new versions could not be installed, or give other items; then they are not accepted."""
+    body: dict[str, Any] = {"requirements": given, "python": python}
+    deadline_s = 2 * settings.build_deadline_s + 2 * settings.time_limit_max_s + settings.pool_wait_s
+    if back:
+        lock = post(settings, runner, "/v1/packages/rollback", body, deadline_s=deadline_s)
+        for package in lock["packages"]:
+            print(f"{package['name']}=={package['version']}")
+        return
+    if definition:
+        body |= {"definition": definition, "items": _items(items)}
+    found = post(settings, runner, "/v1/packages/upgrade", body, deadline_s=deadline_s)
+    _show_lines(
+        [(row["name"], row["before"], row["after"]) for row in found["changed"]],
+        [(row["name"], row["version"]) for row in found["added"]],
+        [(row["name"], row["version"]) for row in found["removed"]],
+        same=found["same"],
+    )
+    for each in found["audit"]["after"]["packages"]:
+        if each["verdict"] == "vulnerable":
+            print(f"! {each['name']} {each['version']} has known vulnerabilities")
+    comparison = found["comparison"]
+    good = comparison is None or comparison["equal"]
+    if comparison is not None:
+        _show_comparison(comparison)
+    if yes and good:
+        post(settings, runner, "/v1/packages/accept", {"upgrade": found["upgrade"]}, deadline_s=deadline_s)
+    elif not good:
+        if yes:
+            print("Not accepted.", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _items(path: Path | None) -> list[Any]:
+    if path is None:
+        return [{"json": {}}]
+    try:
+        items = json.loads(read_text(path))
+    except ValueError as error:
+        print(f"{path} is not JSON: {error}.", file=sys.stderr)
+        raise SystemExit(2) from None
+    return items if isinstance(items, list) else [items]
+
+
+def _show(change: LockChange) -> None:
+    _show_lines(change.changed, change.added, change.removed, same=change.same)
+
+
+def _show_lines(changed: Any, added: Any, removed: Any, *, same: bool) -> None:
+    if same:
+        print("Nothing changes.")
+    for name, before, after in changed:
+        print(f"  {name} {before} -> {after}")
+    for name, version in added:
+        print(f"+ {name} {version}")
+    for name, version in removed:
+        print(f"- {name} {version}")
+
+
+def _show_comparison(comparison: dict[str, Any]) -> None:
+    for when in ("before", "after"):
+        problem = (comparison[when] or {}).get("problem")
+        if problem:
+            print(f"{when}: {problem['detail']}")
+    for each in comparison["differences"][:SHOWN]:
+        before, after = (
+            json.dumps(each[when]) if when in each else "nothing" for when in ("before", "after")
+        )
+        print(f"item {each['item']}, {each['path'] or 'whole'}: {before} -> {after}")
+    more = len(comparison["differences"][SHOWN:]) + comparison["more"]
+    if more:
+        print(f"and {more} more differences")
+    if comparison["equal"]:
+        print("The items are the same.")
