@@ -16,6 +16,7 @@
     │   ├── PackagePython, WheelMissing, HashMismatch, ModuleReserved
     │   ├── IndexUnavailable, IndexRefused
     │   ├── LayerTooLarge, LayerDiskFull, BuildTimeout, BuildKilled, BuildFailed
+    │   ├── SourceRefused, SourceBuildFailed, SourceMemory, SourceHostRefused
     │   ├── LayerInUse, LayerUnknown, LockMoved
     │   └── UpgradeUnknown, UpgradeNotBuilt
     ├── GuestProblem          what the sandbox reported of the person's code, category and all
@@ -253,6 +254,33 @@ class BuildKilled(DependencyError):
 class BuildFailed(DependencyError):
     code = "build_failed"
     status = 502
+
+
+class SourceRefused(DependencyError):
+    """There is no boundary to build a source distribution in."""
+
+    code = "source_refused"
+    category = "policy"
+    hint = "Ask for a version that comes as a wheel."
+
+
+class SourceBuildFailed(DependencyError):
+    """`uv` holds the last lines of the build."""
+
+    code = "source_build_failed"
+    hint = "The build's last words are with this error. Sandboxes have no compiler: what needs one must come as a wheel."
+
+
+class SourceMemory(DependencyError):
+    code = "source_memory"
+    status = 507
+    hint = "Ask for a version that comes as a wheel, or raise QFLOW_BUILD_MEMORY_MB."
+
+
+class SourceHostRefused(DependencyError):
+    code = "source_host_refused"
+    category = "policy"
+    hint = "A build reaches the package index alone; the administrator can add hosts of it with QFLOW_PACKAGE_HOSTS."
 
 
 class LayerInUse(DependencyError):

@@ -140,6 +140,7 @@ class Packages:
         assert seen.lock is not None  # noqa: S101 - one of both there is
         if set(requirements) <= set(seen.agreed) and held.items() <= _versions(seen.lock).items():
             seen.held |= held
+            self._layers.note(requirements, python, _pins(_versions(seen.lock)))
             return seen.lock
         together = tuple(dict.fromkeys((*seen.agreed, *requirements)))
         lock = await self._together(seen, together, held, python)
@@ -150,6 +151,7 @@ class Packages:
             if its_lock is seen.lock:
                 seen.sets[earlier] = lock
         seen.agreed, seen.lock, seen.held = together, lock, seen.held | held
+        self._layers.note(requirements, python, _pins(_versions(lock)))
         return lock
 
     async def _together(

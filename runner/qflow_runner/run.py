@@ -36,6 +36,9 @@ from qflow_runner.sessions import Place, RunDesk, Sessions, Values
 
 log = structlog.get_logger()
 
+MEMORY_SHORT = 0.6
+"""The share of a sandbox's memory from which on what its sessions keep is moved to disk: packing needs some too."""
+
 PHASES = ("load", "parse", "bind", "code", "encode")
 TIMES = ("packages_ms", "queue_ms", "sandbox_ms", *(f"{phase}_ms" for phase in PHASES))
 
@@ -154,6 +157,9 @@ class Flow:
             define_message(definition), self._run_message(request, definition), payload, desk
         )
         self._values.kept(spot, done.kept, anywhere=definition.reference_scope == "runner")
+        if done.memory > MEMORY_SHORT:
+            log.info("sandbox.memory_short", workflow=request.workflow, share=round(min(done.memory, 1), 2))
+            self._sessions.relieve(guest)
         if isinstance(items, ResultStream):
             held.callback(_end_unless_complete, session, items)
         elif items[:1] != b"[" or items[-1:] != b"]":

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import ipaddress
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -109,7 +110,17 @@ class Settings(BaseSettings):
         False, "yes or no", "Whether a requirement may name the URL of a wheel, as in: name @ https://…"
     )
     source_distributions: bool = setting(
-        False, "yes or no", "Whether packages may be built from source; this version installs wheels only"
+        False,
+        "yes or no",
+        "Whether a package without a wheel may be built from source, in a throw-away container that reaches the index alone",
+    )
+    package_hosts: Annotated[list[str], NoDecode] = setting(
+        lambda: ["files.pythonhosted.org"],
+        "hosts",
+        "Hosts, or host:port, that such a build may fetch from beside the indexes' own; separated by commas",
+    )
+    build_memory_mb: int = setting(
+        2048, "MB (2^20 bytes)", "Memory of such a build; half of it may be files", ge=128
     )
     layers_dir: Path = setting(
         _layers_home, "path", "Where installed packages are; by default in QFLOW_DATA_DIR"
@@ -249,11 +260,27 @@ class Settings(BaseSettings):
             raise ValueError("each key is 32 bytes in URL-safe base64, such as Fernet.generate_key() makes")
         return value
 
+    @field_validator("package_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        return value.replace(",", " ").split() if isinstance(value, str) else value
+
+    @field_validator("package_hosts")
+    @classmethod
+    def _host_names(cls, value: list[str]) -> list[str]:
+        if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.\-]*(:[0-9]{1,5})?", host) for host in value):
+            raise ValueError("each is the name of a host, as files.example.org or files.example.org:8443")
+        return value
+
     @model_validator(mode="after")
-    def _wheels_only(self) -> "Settings":
-        if self.source_distributions:
+    def _sources_have_a_boundary(self) -> "Settings":
+        if self.source_distributions and self.backend == "process":
             raise ValueError(
-                "QFLOW_SOURCE_DISTRIBUTIONS: this version installs wheels only, because building from source runs code"
+                "QFLOW_SOURCE_DISTRIBUTIONS: building from source runs strangers' code, and the process backend has no boundary"
+            )
+        if self.source_distributions and self.wheels_dir is not None:
+            raise ValueError(
+                "QFLOW_SOURCE_DISTRIBUTIONS: sources come from an index, and with QFLOW_WHEELS_DIR none is asked"
             )
         return self
 

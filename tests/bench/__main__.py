@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.bench import authoring, direct, files, inside_n8n, large, packages, references
+from tests.bench import authoring, direct, files, frames, inside_n8n, large, packages, references
 from tests.bench.results import Result, show, write
 
 OUTPUT = Path("build/bench.json")
@@ -36,6 +36,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], Awaitable[list[Result]]]]] = {
     "references": ("Live objects", references.measure),
     "large": ("A million items", large.measure),
     "n8n": ("Inside real n8n", in_n8n),
+    "frames": ("DataFrames inside real n8n", frames.measure),
 }
 
 
@@ -44,7 +45,7 @@ async def measure(parts: list[str], folder: Path) -> list[Result]:
     for name, (told, work) in PARTS.items():
         if name in parts:
             print(f"{told} …", flush=True)
-            results += await work(folder)
+            results += await work(folder / name)
     return results
 
 

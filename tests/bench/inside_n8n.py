@@ -101,8 +101,8 @@ def javascript(code: str) -> Node:
     return node(f"JavaScript {next(NAMES)}", "code", {"jsCode": code}, version=2)
 
 
-def qflow(code: str, credential: Mapping[str, str], mode: str = "auto") -> Node:
-    parameters = {"code": code, "mode": mode}
+def qflow(code: str, credential: Mapping[str, str], mode: str = "auto", output: str = "auto") -> Node:
+    parameters = {"code": code, "mode": mode, "output": output}
     return node(f"Qflow {next(NAMES)}", QFLOW, parameters, credentials={"qflowApi": dict(credential)})
 
 

@@ -30,7 +30,7 @@ NAMES = itertools.count(1)
 
 async def measure(folder: Path) -> list[Result]:
     results = await _locks(folder / "locks")
-    async with started(folder / "packages", DEFAULT_CPUS) as direct:
+    async with started(folder / "runner", DEFAULT_CPUS) as direct:
         client = await Client.connect(direct.port)
         try:
             pandas = await Node.define(direct, client, PANDAS)
@@ -41,7 +41,7 @@ async def measure(folder: Path) -> list[Result]:
             results.append(await _sessions(direct, pandas))
         finally:
             client.close()
-    async with started(folder / "packages", DEFAULT_CPUS) as direct:
+    async with started(folder / "runner", DEFAULT_CPUS) as direct:
         results.append(await _after_a_restart(direct))
     return results
 

@@ -218,3 +218,25 @@ async def test_progress_is_seen_by_who_watches(runner: RunnerClient) -> None:
         line.removeprefix(b"event: ") for line in told.splitlines() if line.startswith(b"event")
     ]
     assert b'"fraction": 0.5, "text": "half"' in told
+
+
+@pytest.mark.docker
+async def test_memory_pressure_moves_objects_to_disk(tmp_path: Path) -> None:
+    """More than the sandbox can hold at once, in one execution: the older objects are still there when asked for."""
+    make = (
+        "class Box:\n    def __init__(self, n): self.n, self.data = n, bytearray(b'x') * 40_000_000\n"
+        "def f(n: int):\n    return Box(n)\n"
+    )
+    code = "def g(box) -> int:\n    return box.n + len(box.data)\n"
+    async with running(
+        DockerBackend("contract-tests"), tmp_path, pool_floor=1, cpus=1.0, memory_mb=256
+    ) as runner:
+        await runner.until_ready()
+        boxes = []
+        for number in range(8):
+            status, reply = await runner.run(make, [{"n": number}], output="reference")
+            assert status == 200, reply
+            boxes.append(reply["items"][0]["json"])
+        found = [(await runner.values(code, [box]))[0]["value"] for box in (boxes[0], boxes[3], boxes[7])]
+
+    assert [40_000_000, 40_000_003, 40_000_007] == found

@@ -132,10 +132,10 @@ async def test_a_picture_is_shown_in_the_editor(parts: Parts, editor: Editor, pi
     await editor.open_node("Draw")
 
     await editor.execute_step()
-    await expect(editor.output.get_by_text("colours.png")).to_be_visible()
+    await expect(editor.output.get_by_text("colours.png")).to_be_visible(timeout=30_000)
     await editor.output.get_by_text("View", exact=True).click()
     picture = editor.page.locator("img[src*=binary-data]").first
-    await expect(picture).to_be_visible()
+    await expect(picture).to_be_visible(timeout=30_000)
 
     assert (
         await picture.evaluate(
@@ -153,11 +153,7 @@ async def test_a_large_file_goes_both_ways_without_n8n_holding_it(parts: Parts) 
         from qflow import File
 
         def make(size: int) -> File:
-            block = bytes(range(256)) * 4096
-            with open("/tmp/large.bin", "wb") as out:
-                for _ in range(size // len(block)):
-                    out.write(block)
-            return File.from_path("/tmp/large.bin")
+            return File.from_bytes(bytes(size), "large.bin")
     """
     measure = """
         from qflow import File

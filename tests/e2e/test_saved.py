@@ -114,7 +114,7 @@ async def test_a_person_chooses_a_saved_definition_and_sees_its_fields_and_types
     parts: Parts, runner: Runner, editor: Editor, pictures: Path
 ) -> None:
     """The list is searched by name; function, arguments and wires are those of the saved code."""
-    name = "pricing/total"
+    name = "invoice/sum"
     await save(runner, name, TOTAL.format(vat=0.19))
     nodes = [node("Start", "manualTrigger"), node("Total", QFLOW_NODE)]
     workflow = pinned(chain("Choose a definition", nodes), "Start", [ORDER])
@@ -132,7 +132,7 @@ async def test_a_person_chooses_a_saved_definition_and_sees_its_fields_and_types
         ["quantity: int, required", "price: float, required", "vat: float = 0.19"]
     )
     await editor.execute_step()
-    await expect(editor.output.get_by_text("35.7").first).to_be_visible()
+    await expect(editor.output.get_by_text("35.7").first).to_be_visible(timeout=30_000)
     await editor.screenshot(pictures / "saved.png")
     await editor.close_node()
     await expect(editor.wire_label("Total", "input")).to_have_text("quantity: int")

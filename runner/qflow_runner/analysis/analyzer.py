@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
-from qflow_runner.analysis.infer import Inferred, infer, wanted
+from qflow_runner.analysis.infer import Inferred, Question, infer, wanted
 from qflow_runner.analysis.lint import lint
 from qflow_runner.analysis.memory import Made, Memory
 from qflow_runner.analysis.merge import findings_of, is_lasting, with_inferred
-from qflow_runner.analysis.model import Analysis, Function, Reading, version_of
+from qflow_runner.analysis.model import Analysis, Reading, version_of
 from qflow_runner.analysis.reader import Late, Reader
 from qflow_runner.analysis.source import Source
 
@@ -44,15 +45,21 @@ class Analyzer:
         await self._memory.close()
         await self._reader.close()
 
-    async def analyze(self, code: str, python: str = "3.12", *, infer: bool = True) -> Analysis:
-        """All that the code says. Raises ValueError for a `python` that is no version."""
+    async def analyze(
+        self, code: str, python: str = "3.12", *, infer: bool = True, packages: Path | None = None
+    ) -> Analysis:
+        """All that the code says. Raises ValueError for a `python` that is no version.
+
+        `packages` is the directory of the node's packages, which never changes: types are inferred from it.
+        """
         version_of(python)
         digest = hashlib.blake2b(code.encode(errors="surrogatepass"), digest_size=16).digest()
         deadline = asyncio.get_running_loop().time() + DEADLINE_S
         if not infer:
             return await self._plain(digest, code, python, deadline)
         return await self._memory.get(
-            (digest, python, True), lambda: self._make(digest, code, python, deadline)
+            (digest, python, packages or True),
+            lambda: self._make(digest, code, python, packages, deadline),
         )
 
     async def outline(self, code: str, python: str = "3.12") -> Analysis:
@@ -94,16 +101,19 @@ class Analyzer:
         except Late:
             return None
 
-    async def _make(self, digest: bytes, code: str, python: str, deadline: float) -> Made[Analysis]:
+    async def _make(
+        self, digest: bytes, code: str, python: str, packages: Path | None, deadline: float
+    ) -> Made[Analysis]:
         analysis = await self._plain(digest, code, python, deadline)
         asked = [] if analysis.script else wanted(analysis.functions)
         source = Source(code)
-        inferred = await self._infer(source, asked, python, deadline)
+        question = Question(source, tuple(asked), python, analysis.scope, packages)
+        inferred = await self._infer(question, deadline)
         analysis = with_inferred(analysis, inferred, source)
         return Made(analysis, _weight(analysis, code), is_lasting(analysis))
 
-    async def _infer(self, source: Source, asked: list[Function], python: str, deadline: float) -> Inferred:
-        if not asked:
+    async def _infer(self, question: Question, deadline: float) -> Inferred:
+        if not question.functions:
             return Inferred()
         try:
             async with asyncio.timeout_at(deadline):
@@ -111,7 +121,7 @@ class Analyzer:
         except TimeoutError:
             return Inferred(failed="pyrefly had other code to look at")
         try:
-            return await infer(source, asked, python, deadline)
+            return await infer(question, deadline)
         finally:
             self._checkers.release()
 

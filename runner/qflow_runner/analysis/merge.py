@@ -1,6 +1,7 @@
 """Puts together what the worker, ruff and pyrefly say."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from qflow_runner.analysis.functions import untyped_message
@@ -91,7 +92,7 @@ def with_inferred(analysis: Analysis, inferred: Inferred, source: Source) -> Ana
         analysis,
         functions=tuple(functions),
         findings=tuple(findings),
-        scope=_wider(analysis.scope, functions),
+        scope=_wider(analysis.scope, functions, inferred.origins),
     )
 
 
@@ -102,7 +103,7 @@ def _typed(parameter: Parameter, revealed: Revealed) -> Parameter:
     return replace(parameter, type=found, inferred=True)
 
 
-def _wider(scope: Scope, functions: list[Function]) -> Scope:
+def _wider(scope: Scope, functions: list[Function], origins: Mapping[str, str]) -> Scope:
     """With the origins of names that only inferred types mention."""
     texts = [function.returns for function in functions if function.inferred]
     texts += [
@@ -111,4 +112,5 @@ def _wider(scope: Scope, functions: list[Function]) -> Scope:
     bound = {*scope.classes, *scope.aliases, *scope.imports, *scope.variables}
     words = {word for text in texts for word in _WORD.findall(text)}
     added = {word: _QUALIFIED[word] for word in words if word in _QUALIFIED and word not in bound}
+    added |= origins
     return replace(scope, imports={**scope.imports, **added}) if added else scope

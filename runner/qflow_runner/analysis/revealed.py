@@ -1,7 +1,9 @@
 """From the text in which pyrefly shows a function's type to the text of our annotations."""
 
 import ast
+import re
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from qflow_runner.analysis.model import Function
 
@@ -15,6 +17,32 @@ _CACHE = "_lru_cache_wrapper"
 _UNKNOWN = frozenset({"Unknown", "Any", "Self", "Module", "LiteralString"})
 _GENERATORS = frozenset({"Generator", "AsyncGenerator"})
 _NONE = ast.Constant(None)
+_QUALIFIED = re.compile(
+    r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\bLiteral\[|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?:@\d+:\d+[-:\d]*)?"""
+)
+"""Names with their module; texts and literals are matched to be left alone."""
+
+
+class Naming(Protocol):
+    """How classes are written; see foreign.Names. Empty text is a class that is not known."""
+
+    def qualified(self, shown: str) -> str: ...
+    def bare(self, name: str) -> str: ...
+    def is_foreign(self, shown: str) -> bool: ...
+
+
+class _AsShown:
+    def qualified(self, shown: str) -> str:
+        return shown
+
+    def bare(self, name: str) -> str:
+        return name
+
+    def is_foreign(self, shown: str) -> bool:
+        return not shown
+
+
+_AS_SHOWN = _AsShown()
 
 
 @dataclass(frozen=True)
@@ -24,12 +52,13 @@ class Revealed:
     parameters: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def revealed(description: str, function: Function) -> Revealed:
+def revealed(description: str, function: Function, names: Naming = _AS_SHOWN) -> Revealed:
     text = description.removeprefix(PREFIX).strip()
     if len(text) > LONGEST:
         return Revealed()
+    text = _named(text, names)
     if text.startswith(f"{_CACHE}["):
-        return Revealed(_text(text[len(_CACHE) + 1 : -1], function))
+        return Revealed(_text(text[len(_CACHE) + 1 : -1], function, names))
     if text.startswith("["):  # [T](x: T) -> T
         text = text[_closing(text, 0) + 1 :]
     if not text.startswith("("):
@@ -42,13 +71,13 @@ def revealed(description: str, function: Function) -> Revealed:
     for part in _split(text[1:end]):
         name, colon, rest = part.partition(": ")
         if colon and not name.startswith("*"):
-            found = _text(_split(rest, " = ")[0], function, default=True)
+            found = _text(_split(rest, " = ")[0], function, names, default=True)
             if found:
                 parameters[name] = found
-    return Revealed(_text(returns, function), parameters)
+    return Revealed(_text(returns, function, names), parameters)
 
 
-def _text(text: str, function: Function, *, default: bool = False) -> str:
+def _text(text: str, function: Function, names: Naming, *, default: bool = False) -> str:
     """A type in our grammar; empty where nothing of it is known."""
     try:
         node = ast.parse(_without_callables(text.strip()), mode="eval").body
@@ -64,7 +93,7 @@ def _text(text: str, function: Function, *, default: bool = False) -> str:
         node = _union(known)
     if _is_unknown(node):
         return ""
-    shown = ast.unparse(_Ours(widen=default).visit(node))
+    shown = ast.unparse(_Ours(names, widen=default).visit(node))
     return "" if shown == "Any" or (default and shown == "None") else shown
 
 
@@ -80,13 +109,19 @@ def _result(node: ast.expr, function: Function) -> ast.expr:
 class _Ours(ast.NodeTransformer):
     """Unknown becomes Any, and Literal inside a container the type of its value."""
 
-    def __init__(self, *, widen: bool) -> None:
+    def __init__(self, names: Naming, *, widen: bool) -> None:
+        self._names = names
         self._widen = widen
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in _UNKNOWN:
             return ast.Name("Any")
-        return ast.Name("AbstractContextManager") if node.id == "_GeneratorContextManager" else node
+        if node.id == "_GeneratorContextManager":
+            return ast.Name("AbstractContextManager")
+        return ast.Name(self._names.bare(node.id) or "Any")
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         name = node.value.id if isinstance(node.value, ast.Name) else ""
@@ -94,13 +129,14 @@ class _Ours(ast.NodeTransformer):
             return _widened(node) if self._widen or len(ast.unparse(node)) > LITERALS else _literal(node)
         if name == "Module":
             return ast.Name("Any")
-        inner = _Ours(widen=True)
+        inner = _Ours(self._names, widen=True)
         arguments = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         arguments = [inner.visit(argument) for argument in arguments]
         if name in _GENERATORS:
             arguments = _generator(name, arguments)
         slice_ = arguments[0] if len(arguments) == 1 else ast.Tuple(arguments)
-        return ast.Subscript(self.visit(node.value), slice_)
+        value = self.visit(node.value)
+        return value if isinstance(value, ast.Name) and value.id == "Any" else ast.Subscript(value, slice_)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         unique: dict[str, ast.expr] = {}
@@ -152,6 +188,25 @@ def _union(members: list[ast.expr]) -> ast.expr:
 
 def _is_unknown(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in _UNKNOWN
+
+
+def _named(text: str, names: Naming) -> str:
+    """With the names that stand for classes, and a package's class without the arguments that only it explains."""
+    parts: list[str] = []
+    at = 0
+    while match := _QUALIFIED.search(text, at):
+        shown, end = match.group(), match.end()
+        parts.append(text[at : match.start()])
+        if shown == "Literal[":
+            end = _closing(text, end - 1)
+            shown = text[match.start() : end].replace("qflow_code.", "")
+        elif shown[0] not in "'\"":
+            if names.is_foreign(shown) and text.startswith("[", end):
+                end = _closing(text, end) + 1
+            shown = names.qualified(shown) or "Unknown"
+        parts.append(shown)
+        at = end
+    return "".join((*parts, text[at:]))
 
 
 _PAIRS = {"(": ")", "[": "]", "{": "}"}

@@ -7,6 +7,7 @@ from aiohttp import web
 from qflow_runner import types
 from qflow_runner.analysis import to_json
 from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited
+from qflow_runner.api.installed import layer_for, with_installed
 from qflow_runner.api.models import AnalyzeBody, TypesBody
 from qflow_runner.api.state import STATE
 from qflow_runner.definitions import check_python
@@ -23,8 +24,12 @@ async def analyze(request: web.Request) -> web.Response:
     state = request.app[STATE]
     body = checked(AnalyzeBody, await limited(request, MAX_DEFINITION))
     python = check_python(body.python or state.settings.python, state.definitions.pythons)
-    analysis = await state.analyzer.analyze(body.code, python)
-    return web.json_response(to_json(analysis))
+    plain = await state.analyzer.analyze(body.code, python, infer=False)
+    listed = [each for each in body.requirements or () if each.strip()]
+    needed = listed or [each.requirement for each in plain.requirements]
+    layer = layer_for(state.layers, needed, python)
+    analysis = await state.analyzer.analyze(body.code, python, packages=layer.path if layer else None)
+    return web.json_response(with_installed(to_json(analysis), layer))
 
 
 async def check_types(request: web.Request) -> web.Response:

@@ -128,6 +128,9 @@ class Requirement(BaseModel):
     requirement: str
     source: Literal["header", "import"]
     module: str
+    installed: bool | None = Field(
+        default=None, description="Whether the node's layer has it; null while there is no layer"
+    )
 
 
 class Finding(BaseModel):

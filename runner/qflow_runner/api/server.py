@@ -10,6 +10,7 @@ from aiohttp import web
 from qflow_runner.advisories import Advisories
 from qflow_runner.analysis import Analyzer
 from qflow_runner.api import health, openapi, problems
+from qflow_runner.api.installed import finder
 from qflow_runner.api.routes import ROUTES
 from qflow_runner.api.saving import resolver
 from qflow_runner.api.state import STATE, State
@@ -70,7 +71,7 @@ def build_state(
         sessions=sessions,
         flow=flow,
         analyzer=analyzer,
-        checker=Checker(analyzer, settings.python, resolver(saved)),
+        checker=Checker(analyzer, settings.python, resolver(saved), finder(layers)),
         workflows=KeptWorkflows(),
         database=database,
         saved=saved,

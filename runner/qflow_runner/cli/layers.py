@@ -93,6 +93,7 @@ def layers_upgrade(
     requirements: Requirements = None,
     file: File = None,
     python: Python = "",
+    *,
     yes: Annotated[
         bool, typer.Option("--yes", help="Use the new versions; without it they are only shown")
     ] = False,

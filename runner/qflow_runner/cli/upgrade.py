@@ -62,7 +62,7 @@ def by_runner(
         if each["verdict"] == "vulnerable":
             print(f"! {each['name']} {each['version']} has known vulnerabilities")
     comparison = found["comparison"]
-    good = comparison is None or comparison["equal"]
+    good = comparison is None or comparison["equal"] or _first(comparison)
     if comparison is not None:
         _show_comparison(comparison)
     if yes and good:
@@ -71,6 +71,11 @@ def by_runner(
         if yes:
             print("Not accepted.", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _first(comparison: dict[str, Any]) -> bool:
+    """There was nothing before to compare with, and the new versions work."""
+    return comparison["before"] is None and "problem" not in comparison["after"]
 
 
 def _items(path: Path | None) -> list[Any]:

@@ -32,6 +32,12 @@ class Flights(Generic[T]):
                 raise BuildKilled("The runner stopped while packages were being installed.") from None
             raise
 
+    async def settled(self, key: str) -> None:
+        """Wait until no such work is running, however it ends."""
+        task = self._tasks.get(key)
+        if task is not None:
+            await asyncio.wait([task])
+
     async def close(self) -> None:
         tasks = list(self._tasks.values())
         for task in tasks:

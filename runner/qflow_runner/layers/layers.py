@@ -86,10 +86,15 @@ class Layers:
         """How often a person changed their lock, forward or back. Asks the disk: microseconds."""
         return self._book.decided(self.key(requirements, python))
 
+    def note(self, requirements: Sequence[str], python: str, like: Sequence[str]) -> None:
+        """Where they have no lock, give them one soon: so that an upgrade knows what they had as part of others."""
+        self._later(self._note(requirements, python, like))
+
     async def upgrade(self, requirements: Sequence[str], python: str) -> LockChange:
         """What the newest versions would change. Nothing is changed before `accept`."""
         asked = self._asked(requirements)
         key = self._book.key(asked, python)
+        await self._locking.settled(key)
         async with self._resolving:
             new = await self._resolver.resolve(asked, python, refresh=True)
         return change_between(key, self._book.current(key), new)
@@ -123,6 +128,22 @@ class Layers:
     def on_disk(self, lock: Lock) -> Layer | None:
         """Its layer, if it was built once; `layer` looks at it again before it is used."""
         return self.known(layer_id(lock, self._uv.platform))
+
+    def current(self, requirements: Sequence[str], python: str) -> Layer | None:
+        """A layer that has these requirements: theirs, else the last used of those made for more beside them.
+
+        Resolves and builds nothing: None when there is none yet. Raises RequirementInvalid, RequirementRefused.
+        """
+        asked = self._asked(requirements)
+        if not asked.requirements:
+            return None
+        lock = self._book.current(self._book.key(asked, python))
+        layer = self.on_disk(lock) if lock else None
+        if layer is not None:
+            return layer
+        wanted = frozenset(asked.requirements)
+        record = self._store.made_for(wanted, python, self._uv.platform)
+        return self._store.layer(record) if record else None
 
     def hold(self, layer_id: str) -> AbstractContextManager[None]:
         """While it is held, a layer is not removed. Raises LayerUnknown on entry."""
@@ -217,6 +238,12 @@ class Layers:
             except DependencyError as error:
                 log.info("lock.versions_left", python=python, reason=error.detail)
         return await self._resolver.resolve(asked, python)
+
+    async def _note(self, requirements: Sequence[str], python: str, like: Sequence[str]) -> None:
+        try:
+            await self.lock(requirements, python, like=like)
+        except QflowError as error:
+            log.info("lock.not_noted", python=python, reason=error.detail)
 
     def _begin(self, layer: str, lock: Lock) -> Coroutine[Any, Any, Record]:
         """Whoever watches finds it begun as soon as `layer` was called."""

@@ -1,12 +1,47 @@
 """What the room of layers speaks of: locks, layers, and how far a build is."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 Compile = Callable[[str, Path], Awaitable[None]]
 """Byte-compiles a directory for a Python ("3.12"), somewhere harmless. Raises QflowError when it cannot."""
+
+
+@dataclass(frozen=True)
+class Confined:
+    """A program for a container of its own: no network, nothing to write to but `writable` and a /tmp in memory.
+
+    Memory in MB of 2^20 bytes, which `tmp_mb` is a part of. Without a `user` it is that of sandboxes.
+    """
+
+    python: str
+    command: Sequence[str]
+    deadline_s: float
+    readable: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    """Paths inside, by those of this machine."""
+    writable: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    user: str = ""
+    memory_mb: int = 1024
+    tmp_mb: int = 0
+    processes: int = 64
+    lines: int = 5
+    """How many of the last ones that it prints are of interest."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """`status` is None where the deadline came first. `told` is what a stranger's program printed."""
+
+    status: int | None
+    out_of_memory: bool
+    told: str
+
+
+Confine = Callable[[Confined], Awaitable[Ended]]
+"""Runs a program behind a boundary. Raises QflowError when there is none, or when it cannot be started."""
 
 Phase = Literal["resolve", "download", "install", "compile", "verify", "done", "failed"]
 
@@ -21,6 +56,18 @@ class Package:
 
 
 @dataclass(frozen=True)
+class Built:
+    """A wheel that was built here: the SHA-256, in hex, of its source distribution and of itself."""
+
+    python: str
+    name: str
+    version: str
+    file: str
+    source: str
+    wheel: str
+
+
+@dataclass(frozen=True)
 class Lock:
     """What requirements came to, once: `text` is a requirements file with the hash of every wheel."""
 
@@ -30,6 +77,8 @@ class Lock:
     text: str
     packages: tuple[Package, ...]
     warnings: tuple[str, ...] = ()
+    built: tuple[Built, ...] = ()
+    """Of the packages, those that no index has as a wheel."""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,17 @@ class LayerStore:
             record.bytes,
         )
 
+    def made_for(self, requirements: frozenset[str], python: str, platform: str) -> Record | None:
+        """The last used of the layers whose lock's requirements are these and perhaps more."""
+        records = [
+            record
+            for record in list(self._records.values())
+            if record.lock.python == python
+            and record.platform == platform
+            and requirements <= set(record.lock.requirements)
+        ]
+        return max(records, key=lambda record: self._info(record).used, default=None)
+
     def check(self, record: Record, *, whole: bool) -> bool:
         """Whether its files are those that were built; see tree.check. Says in the log why not."""
         try:

@@ -123,7 +123,7 @@ class GuestSession:
                 self._answer = None
                 self._desk = None
 
-    async def spill(self, ids: list[str], desk: Desk, deadline_s: float) -> dict[str, str]:
+    async def spill(self, wanted: wire.Spill, desk: Desk, deadline_s: float) -> dict[str, str]:
         """Let it give the values of these references to the desk. Between runs only; its caller sees to that.
 
         Returns a sentence for each reference whose value cannot be given. Raises SandboxError, SessionLost or
@@ -134,7 +134,7 @@ class GuestSession:
         self._run = 0
         self._desk = desk
         self._answer = answer = asyncio.get_running_loop().create_future()
-        self._connection.send(wire.Spill(ids))
+        self._connection.send(wanted)
         try:
             async with asyncio.timeout(deadline_s):
                 spilled, _ = await answer

@@ -5,6 +5,7 @@ import time
 
 import structlog
 
+from qflow_agent import wire
 from qflow_runner.errors import QflowError
 from qflow_runner.files import Spill
 from qflow_runner.sandbox.guest_session import GuestSession
@@ -28,10 +29,10 @@ class Held:
         """References to what the session keeps, with the space of each: its workflow, or all of the runner."""
         self.spilled: set[str] = set()
 
-    async def spill(self, store: Spill, references: list[str]) -> dict[str, str]:
+    async def spill(self, store: Spill, references: list[str], *, drop: bool = False) -> dict[str, str]:
         """Have the values of these references written to the store. A sentence for each that could not be.
 
-        Its caller has the turn.
+        With `drop` they are in the store alone then. Its caller has the turn.
         """
         wanted = [reference for reference in references if reference not in self.spilled]
         if not wanted:
@@ -41,11 +42,12 @@ class Held:
         spaces = {reference: self.kept[reference] for reference in wanted if reference in self.kept}
         desk = SpillDesk(store, self.place, spaces)
         try:
-            refused = await self.session.spill(wanted, desk, SPILL_DEADLINE_S)
+            refused = await self.session.spill(wire.Spill(wanted, drop), desk, SPILL_DEADLINE_S)
         except TimeoutError:
             self.session.end()
             return dict.fromkeys(wanted, f"it was not saved within {SPILL_DEADLINE_S:g} s")
         except QflowError as error:
+            log.warning("session.not_spilled", execution=self.place.execution, reason=error.detail)
             return dict.fromkeys(wanted, error.detail.removesuffix("."))
         self.spilled.update(set(wanted) - set(refused))
         log.info(

@@ -95,6 +95,18 @@ class Sessions:
         """Whether it has a session, and with it what its runs left there."""
         return execution in self._spots
 
+    def relieve(self, guest: Guest) -> None:
+        """Its memory runs short: what idle sessions keep moves to the store, and what the busy one keeps follows it."""
+        for spot, held in list(self._held.get(guest, OrderedDict[Spot, Held]()).items()):
+            if held.kept and not held.users:
+                self._expire(guest, spot)
+            elif held.kept:
+                self._spawn(self._unburden(held))
+
+    async def _unburden(self, held: Held) -> None:
+        async with held.turn:
+            await self._values.move(held)
+
     def count(self, guest: Guest) -> int:
         return len(self._held.get(guest, ()))
 

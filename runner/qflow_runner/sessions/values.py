@@ -62,6 +62,10 @@ class Values:
         refused = await held.spill(self.store, list(held.kept))
         self._forget(held, why, refused)
 
+    async def move(self, held: Held) -> None:
+        """Out of its memory and into the store, while it lives on. Its caller has the turn."""
+        await held.spill(self.store, list(held.kept), drop=True)
+
     def lost(self, held: Held, why: str) -> None:
         """Its session ended without a chance to save anything."""
         self._forget(held, why, dict.fromkeys(held.kept.keys() - held.spilled, why))

@@ -12,7 +12,7 @@ from qflow_runner.types.verdicts import FITS, Ask, Judgement, converts, refused,
 
 _TOWER = {"bool": 0, "int": 1, "float": 2, "complex": 3}
 _NOT_HASHABLE = frozenset({"list", "dict", "set"})
-_KNOWN_OF_PACKAGES = frozenset(
+KNOWN_OF_PACKAGES = frozenset(
     {*SUPER, *TABLES, "pandas.Series", "pandas.Index", "numpy.ndarray", "PIL.Image.Image"}
 )
 
@@ -125,6 +125,6 @@ def _is_foreign(t: Type) -> bool:
 def _foreign(source: Type, target: Type) -> Judgement:
     """Classes of packages: those in the table of names are known, of others only their name is."""
     for each in (source, target):
-        if isinstance(each, forms.Name) and "." in each.name and each.name not in _KNOWN_OF_PACKAGES:
+        if isinstance(each, forms.Name) and "." in each.name and each.name not in KNOWN_OF_PACKAGES:
             return unchecked(f"what {a(show(each))} is, its package says when it runs")
     return no_way(source, target)

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from qflow_runner.analysis import Analysis, Analyzer, Finding, to_infer
-from qflow_runner.workflows.graph import Graph, Link, Workflow
+from qflow_runner.workflows.graph import Graph, Link, Node, Workflow
 from qflow_runner.workflows.judge import Verdict, judge_link
-from qflow_runner.workflows.nodes import Port, code_of, port_of
+from qflow_runner.workflows.nodes import Port, code_of, port_of, requirements_of
 from qflow_runner.workflows.saved import Resolve, follow
 
 MAX_SUGGESTIONS = 5
 REMEMBERED_LINKS = 20_000
 INFER_S = 0.7
 """How long a check waits for types that no annotation gives."""
+
+FindPackages = Callable[[Sequence[str], str], Path | None]
+"""Where the packages of requirements are installed for a Python, if they are; installs nothing and raises nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,20 @@ class Check:
 class Checker:
     """Remembers verdicts by what they follow from, so that a change of one node costs that node's links."""
 
-    def __init__(self, analyzer: Analyzer, python: str, resolve: Resolve | None = None) -> None:
-        """`resolve` finds saved definitions; without it nodes that name one are not checked."""
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        python: str,
+        resolve: Resolve | None = None,
+        find_packages: FindPackages | None = None,
+    ) -> None:
+        """`resolve` finds saved definitions; without it nodes that name one are not checked.
+
+        `find_packages` finds what types are inferred from; without it packages are not looked into.
+        """
         self._analyzer = analyzer
         self._resolve = resolve
+        self._find_packages = find_packages
         self._python = python
         self._verdicts: OrderedDict[tuple[object, ...], Verdict] = OrderedDict()
         self._judging = asyncio.Lock()
@@ -105,21 +120,26 @@ class Checker:
 
     async def _ports(self, graph: Graph) -> dict[str, Port]:
         nodes, missing = await follow(graph.qflow_nodes, self._resolve)
-        wanted = {code_of(node) for node in nodes}
+        wanted = {_asked(node) for node in nodes}
         analysed = await asyncio.gather(*(self._analysed(*each) for each in wanted))
-        by_code = dict(zip(wanted, analysed, strict=True))
+        by_asked = dict(zip(wanted, analysed, strict=True))
         return {
-            node.name: port_of(node, by_code[code_of(node)], missing.get(node.name, "")) for node in nodes
+            node.name: port_of(node, by_asked[_asked(node)], missing.get(node.name, "")) for node in nodes
         }
 
-    async def _analysed(self, code: str, python: str) -> Analysis:
+    async def _analysed(self, code: str, python: str, listed: tuple[str, ...]) -> Analysis:
         """An outline; with what is inferred, where something is to be and it comes in time."""
-        outline = await self._analyzer.outline(code, python or self._python)
+        python = python or self._python
+        outline = await self._analyzer.outline(code, python)
         if outline.script or not to_infer(outline.functions):
             return outline
+        packages = None
+        if self._find_packages is not None:
+            needed = listed or [each.requirement for each in outline.requirements]
+            packages = self._find_packages(needed, python)
         try:
             async with asyncio.timeout(INFER_S):
-                return await self._analyzer.analyze(code, python or self._python)
+                return await self._analyzer.analyze(code, python, packages=packages)
         except TimeoutError:
             # It goes on, and the next check finds it. Until then nothing is known of what is not annotated.
             return outline
@@ -156,6 +176,10 @@ class Checker:
             ]
             found.extend(fitting[:MAX_SUGGESTIONS])
         return found
+
+
+def _asked(node: Node) -> tuple[str, str, tuple[str, ...]]:
+    return *code_of(node), requirements_of(node)
 
 
 def _fits(verdict: Verdict) -> bool:

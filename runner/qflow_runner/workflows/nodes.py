@@ -58,6 +58,15 @@ def code_of(node: Node) -> tuple[str, str]:
     return str(node.parameters.get("code", "")), str(_options(node).get("python", ""))
 
 
+def requirements_of(node: Node) -> tuple[str, ...]:
+    """What the node lists, as text or as lines; an expression is for the run to say."""
+    listed = node.parameters.get("requirements")
+    lines = listed if isinstance(listed, list) else [listed]
+    return tuple(
+        line for line in lines if isinstance(line, str) and line.strip() and not line.startswith("=")
+    )
+
+
 def port_of(node: Node, analysis: Analysis, missing: str = "") -> Port:
     if missing:
         return Port(node, analysis, None, missing)

@@ -107,7 +107,7 @@ class Death(NamedTuple):
                 "process_killed",
                 "The parallel process that worked on the item was ended by signal %d%s."
                 % (-self.status, _signal_name(-self.status)),
-                hint="Code in C crashed, or another process sent the signal.",
+                hint="Code in C crashed, another process sent the signal, or the code closed descriptors that are not its own.",
                 item=number,
             )
         return Problem(

@@ -5,6 +5,14 @@ from typing import List, Optional
 
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
+MEMORY = (
+    ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.stat"),
+    (
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.stat",
+    ),
+)
 OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 
 
@@ -61,6 +69,25 @@ def oom_kills() -> Optional[int]:
         except OSError:
             continue
     return None
+
+
+def memory_share() -> float:
+    """How much of the sandbox's memory is in use, from 0 to 1, without what the kernel gives back; 0 if it does not tell."""
+    for used, most, details in MEMORY:
+        try:
+            with open(used) as now, open(most) as limit, open(details) as stat:
+                limited = limit.read().strip()
+                if not limited.isdigit():
+                    return 0.0
+                cached = 0
+                for line in stat:
+                    name, _, value = line.partition(" ")
+                    if name in ("inactive_file", "total_inactive_file"):
+                        cached = int(value)
+                return max(0.0, (int(now.read()) - cached) / int(limited))
+        except (OSError, ValueError):
+            continue
+    return 0.0
 
 
 def children() -> List[int]:

@@ -28,6 +28,9 @@ TICK_S = 0.25
 GRACE_S = 0.2
 """How long, past the time limit, workers may take to tell where it met them."""
 
+FURTHER_S = 0.02
+"""How long the others may take then, when one has told."""
+
 
 class Worker:
     """What the session knows of one process."""
@@ -90,12 +93,8 @@ class Crew:
         Problem and TimeLimit; then no more than the output is left behind.
         """
         count = forks.allowed(wanted)
-        if count < wanted:
-            self.hints.append(
-                "Instead of %d parallel processes there were %d: the sandbox has no room for more."
-                % (wanted, max(count, 1))
-            )
         if count < 2:
+            self.hints.append(_too_few(wanted, 1))
             return False
         remaining = signal.getitimer(signal.ITIMER_REAL)[0]
         self._deadline = monotonic() + remaining if remaining else float("inf")
@@ -103,7 +102,7 @@ class Crew:
         try:
             with forks.own_orphans():
                 try:
-                    return self._run(count)
+                    return self._run(count, wanted)
                 finally:
                     forks.end([worker.pid for worker in self._workers.values()])
                     for worker in self._workers.values():
@@ -112,7 +111,7 @@ class Crew:
             self._alarm.close()
             self._harvest.show_output()
 
-    def _run(self, count: int) -> bool:
+    def _run(self, count: int, wanted: int) -> bool:
         self._errands = Errands(self._parent.desk, self._alarm)
         self._dealer = Dealer(self._total, count)
         self._table = Table(count)
@@ -120,6 +119,8 @@ class Crew:
         self._threads = forks.threads() > 1
         while len(self._workers) < count and self._fork(len(self._workers)):
             pass
+        if len(self._workers) < wanted:
+            self.hints.append(_too_few(wanted, max(len(self._workers), 1)))
         if not self._workers:
             return False
         try:
@@ -288,8 +289,10 @@ class Crew:
         """The time limit passed: where it met the workers, as far as they can still tell."""
         self._over = True
         limit = monotonic() + GRACE_S
-        while not self._failed and self._workers and monotonic() < limit:
+        while self._workers and monotonic() < limit:
             self._read(limit - monotonic())
+            if self._failed:
+                limit = min(limit, monotonic() + FURTHER_S)
         if self._failed:
             return self._failed[min(self._failed)]
         running = [worker.place.item for worker in self._workers.values() if not worker.waits]
@@ -303,6 +306,13 @@ class Crew:
                 % problem.hint
             )
         return problem
+
+
+def _too_few(wanted: int, count: int) -> str:
+    return "Instead of %d parallel processes there were %d: the sandbox has no room for more." % (
+        wanted,
+        count,
+    )
 
 
 _ERRANDS: Dict[str, Callable[[Errands, Link, List[Any], memoryview], None]] = {

@@ -9,10 +9,15 @@ from qflow_agent.codec import Buffer
 from qflow_agent.copies import is_begun, is_read_once, own_copy
 from qflow_agent.exchange import Exchange, NotToBeHad
 from qflow_agent.glances import clipped, type_text
+from qflow_agent.kernel import memory_share
 from qflow_agent.pickling import pack, unpack
 from qflow_agent.previews import preview
 
 KEY = "$qflow"
+LARGE = 1 << 20
+MEMORY_SHORT = 0.5
+"""Of the sandbox's memory."""
+
 _ID = re.compile(r"[A-Za-z0-9_-]{24}")
 
 Json = Dict[str, Any]
@@ -63,8 +68,14 @@ class Objects:
         return pack(self._value(reference))
 
     def adopt(self, reference: str, packed: bytearray) -> Any:
-        """Keep what another session exported, under the same reference, and take it. Raises Unpicklable, NotToBeHad."""
-        self.place(reference, packed)
+        """Keep what another session exported, under the same reference, and take it. Raises Unpicklable, NotToBeHad.
+
+        Something large is not kept where memory is short: the taker's is the only one then, and it can be asked for again.
+        """
+        value = unpack(packed)
+        if len(packed) >= LARGE and memory_share() > MEMORY_SHORT:
+            return value
+        self._values[reference] = value
         return self.take(reference)
 
     def place(self, reference: str, packed: Buffer) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Dict
 
-from qflow_agent import __version__, wire
+from qflow_agent import __version__, kernel, wire
 from qflow_agent.call import Outcome, call
 from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
@@ -95,6 +95,7 @@ class _Session:
             logs,
             outcome.hints + hints,
             outcome.kept,
+            kernel.memory_share() if self._objects.ids() else 0.0,
         )
         self._exchange.send(done, [outcome.payload])
 
@@ -111,6 +112,9 @@ class _Session:
             else:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 self._exchange.give_value(reference, packed)
+                if message.drop:
+                    del packed
+                    self._objects.drop(reference)
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         self._exchange.send(wire.Spilled(refused))

@@ -117,6 +117,7 @@ class Done:
     logs: List[List[str]] = field(default_factory=list)  # [stream, text] in the order written
     hints: List[str] = field(default_factory=list)
     kept: List[str] = field(default_factory=list)  # references to what this run left in the session
+    memory: float = 0.0  # share of the sandbox's memory in use, where the session keeps something
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Spill:
-    """Runner to session, between runs: give the values of these references, because they are needed elsewhere."""
+    """Runner to session, between runs: give the values of these references, because they are needed elsewhere.
+
+    With `drop` the session forgets what it gave: it asks for it as for any other value when it needs it again.
+    """
 
     ids: List[str] = field(default_factory=list)
+    drop: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from qflow_agent.links import Link, LinkBroken
 from qflow_agent.output import Output
 from qflow_agent.pickling import Unpicklable
 from qflow_agent.places import Entry, Place, written
-from qflow_agent.problem import Problem
+from qflow_agent.problem import Problem, TimeLimit
 from qflow_agent.references import KEY, Desk, Objects
 from qflow_agent.results import ItemWriter
 
@@ -40,19 +40,25 @@ class Hand:
     def numbered(self, entries: Sequence[Any]) -> Iterator[Tuple[int, Any]]:
         """The items to call for, as they are dealt out."""
         while True:
-            start, stop = self.ask(["next"])
+            start, stop = self._next()
             if start == stop:
                 return
             self._flushed = monotonic()
             for number in range(start, stop):
                 self._place.item = number
                 yield number, entries[number]
-            self.flush()
 
     def writer(self, writer: ItemWriter, desk: Optional[Desk]) -> "HandingWriter":
         """What hands over all that `writer` writes; `desk` is the worker's."""
         objects = None if desk is None else desk.objects
         return HandingWriter(writer, self, objects if isinstance(objects, HandedObjects) else None)
+
+    def _next(self) -> Tuple[int, int]:
+        try:
+            self.flush()
+            return self.ask(["next"])
+        except TimeLimit:
+            os._exit(0)  # it met no item here; the session says which it met elsewhere
 
     def item(self, number: int, parts: List[bytes], references: List[str], *, error: bool) -> None:
         """What an item became."""
