@@ -89,6 +89,18 @@ def chain(name: str, nodes: Sequence[Node], **settings: Any) -> Workflow:
     return {"name": name, "nodes": placed, "connections": connections, "settings": settings, "pinData": {}}
 
 
+def graph(name: str, nodes: Sequence[Node], links: Sequence[tuple[str, str]], **settings: Any) -> Workflow:
+    """A workflow of nodes with these links. `Name:1` in a link is the second output, or input, of a node."""
+    connections: dict[str, dict[str, list[list[dict[str, Any]]]]] = {}
+    for first, second in links:
+        source, _, output = first.partition(":")
+        target, _, entry = second.partition(":")
+        outputs = connections.setdefault(source, {"main": []})["main"]
+        outputs.extend([] for _ in range(int(output or 0) + 1 - len(outputs)))
+        outputs[int(output or 0)].append({"node": target, "type": "main", "index": int(entry or 0)})
+    return {**chain(name, nodes, **settings), "connections": connections}
+
+
 def pinned(workflow: Workflow, name: str, items: Sequence[Mapping[str, Any]]) -> Workflow:
     """A copy in which the node `name` yields `items` (their JSON) in manual runs, without being run."""
     result = copy.deepcopy(workflow)

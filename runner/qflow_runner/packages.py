@@ -102,6 +102,13 @@ class Packages:
         with self._layers.hold(layer.id):
             yield Ready(layer.id, tuple(filter(None, (installed, warning))))
 
+    def decided(self, python: str, requirements: tuple[str, ...]) -> int:
+        """How often a person decided on their versions: what was computed before the last time is out of date."""
+        try:
+            return self._layers.decided(requirements, python) if requirements else 0
+        except DependencyError:
+            return 0  # the run says what is wrong with them
+
     @asynccontextmanager
     async def _watched(self, lock: Lock, execution: str, node: str) -> AsyncGenerator[None]:
         """Tells of the build while it lasts."""

@@ -27,8 +27,9 @@ from qflow_runner.layers import Lock
 from qflow_runner.observe import metrics
 from qflow_runner.observe.events import Events
 from qflow_runner.packages import Packages, Ready
+from qflow_runner.sandbox.checked import checked_hints, checked_logs, checked_text
 from qflow_runner.sandbox.connection import Payload
-from qflow_runner.sandbox.guest_session import GuestSession, checked_hints, checked_logs, checked_text
+from qflow_runner.sandbox.guest_session import GuestSession
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.pool import Key
 from qflow_runner.sandbox.streams import BodyStream, ResultStream
@@ -133,7 +134,8 @@ class Flow:
         """Empty where the result is not to be kept. What passes through unread has no key."""
         if not definition.cache_ttl_s or request.lock or isinstance(payload, BodyStream):
             return ""
-        code = f"{definition.id}:{request.on_error}:{request.keep}"
+        decided = self._packages.decided(definition.python, definition.requirements)
+        code = f"{definition.id}:{request.on_error}:{request.keep}:{decided}"
         return await self._cache.key(code, request.workflow, payload)
 
     async def _run(

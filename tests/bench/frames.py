@@ -26,7 +26,7 @@ WAYS: dict[str, tuple[str, Sequence[str]]] = {
     "items.floor": ("items", []),
     "items.five": ("items", FIVE),
 }
-ROUNDS = 5
+ROUNDS = 3
 
 
 async def measure(folder: Path) -> list[Result]:

@@ -49,7 +49,7 @@ async def measure(folder: Path) -> list[Result]:
 async def _builds(direct: Direct, client: Client, pandas: Node) -> list[Result]:
     """Of a run whose layer was removed: uv has the wheels. The first fills its cache and does not count."""
     times: list[float] = []
-    for _ in range(6):
+    for _ in range(4):
         await direct.until_warm(2)
         ran = await pandas.run(f"build-{next(NAMES)}", "build")
         times.append(ran.timing["packages_ms"])

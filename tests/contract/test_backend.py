@@ -136,20 +136,3 @@ async def test_health_has_a_reason(backend: Backend) -> None:
 
     assert health.ok
     assert len(health.reason) > 10
-
-
-async def test_code_imports_qflow(booted: Booted, backend: Backend) -> None:
-    """The module of files and context is in every sandbox, with all of its parts."""
-    if isinstance(backend, FakeBackend):
-        pytest.skip("the fake has no agent")
-    guest = await booted.boot()
-    session = await guest.zygote.take()
-    code = "from qflow import Context, File, Image, Secret\n"
-    code += "def f(ctx: Context) -> File:\n"
-    code += "    ctx.logger.info('hello')\n"
-    code += "    return File.from_path(File.from_text('a;b', 't.csv').path)\n"
-
-    done, items = await session.run(wire.Define("q", code), wire.Run(1, "q"), BODY)
-
-    assert done.logs == [["stderr", "INFO: hello\n"]]
-    assert b'"mimeType":"text/csv"' in items.replace(b": ", b":")

@@ -165,6 +165,22 @@ async def test_a_file_comes_in_and_goes_out(runner: RunnerClient) -> None:
         assert content * 2 == await response.read()
 
 
+async def test_code_imports_qflow(runner: RunnerClient) -> None:
+    """The module of files and context is in every sandbox, with all of its parts."""
+    code = (
+        "from qflow import Context, File, Image, Secret\n"
+        "def f(ctx: Context) -> File:\n"
+        "    ctx.logger.info('hello')\n"
+        "    return File.from_path(File.from_text('a;b', 't.csv').path)\n"
+    )
+
+    _, reply = await runner.run(code)
+
+    assert [{"stream": "stderr", "text": "INFO: hello\n"}] == reply["logs"]
+    (binary,) = reply["items"][0]["binary"].values()
+    assert ("text/csv", "YTti") == (binary["mimeType"], binary["data"])
+
+
 async def test_many_items_pass_through(runner: RunnerClient) -> None:
     """A body and a result that the runner does not hold whole."""
     items = [{"n": number, "text": "x" * 40} for number in range(50_000)]

@@ -538,3 +538,21 @@ def test_what_is_shown_of_differences_is_bounded() -> None:
         len(each.path) <= compare.LONGEST for each in compare.differences([{"k" * 10_000: 1}], [{}])[0]
     )
     assert ([], 0) == compare.differences([deep], [deep])
+
+
+async def test_cached_results_of_other_versions_are_not_answered(real: RunnerClient, index: Index) -> None:
+    """A node that caches its results computes them anew once its packages are others."""
+    index.wheel("alpha", "1.0")
+
+    async def cached(execution: str) -> str:
+        options: dict[str, Any] = {"requirements": ["alpha"], "cache_ttl_s": 600}
+        return (await real.values(CODE, execution=execution, **options))[0]["version"]
+
+    assert "1.0" == await cached("1")
+    index.wheel("alpha", "2.0")
+    found = await post(real, "upgrade", requirements=["alpha"])
+    assert "1.0" == await cached("2")
+    await post(real, "accept", upgrade=found["upgrade"])
+    assert "2.0" == await cached("3")
+    await post(real, "rollback", requirements=["alpha"])
+    assert "1.0" == await cached("4")

@@ -110,9 +110,8 @@ class Names:
         return self._foreign(self._public.get(name) or CANONICAL.get(name, name))
 
     def _own(self, name: str) -> str:
-        head = name.partition(".")[0]
         # A class inside a function is not in the scope, where its name may mean another.
-        return name if head in self._scope.classes or not self._means(head) else ""
+        return name if name.partition(".")[0] in self._scope.classes else ""
 
     def _standard(self, name: str) -> str:
         short = CANONICAL.get(name)
@@ -134,9 +133,6 @@ class Names:
             self.origins[short] = name
             return short
         return name if self._readable(name) else ""
-
-    def _means(self, name: str) -> bool:
-        return name in _MEANT or name in self._scope.imports or name in self.origins
 
     def _bound(self) -> set[str]:
         scope = self._scope

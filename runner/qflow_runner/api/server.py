@@ -45,7 +45,7 @@ def build_state(
     keys = Keys(settings)
     values = Values(Spill(settings, keys))
     cache = ResultCache(settings, keys)
-    layers = Layers(settings, backend.compile)
+    layers = Layers(settings, backend.compile, backend.confine)
     vetting = Vetting(settings, Advisories(settings))
     keeper = Keeper(
         settings, backend, identity, layers=settings.layers_dir, files=settings.files_path / "sandboxes"

@@ -6,6 +6,9 @@ from qflow_runner.layers.lines import read_lines
 from qflow_runner.layers.model import (
     BuildProgress,
     Compile,
+    Confine,
+    Confined,
+    Ended,
     Layer,
     LayerInfo,
     Lock,
@@ -16,6 +19,9 @@ from qflow_runner.layers.model import (
 __all__ = [
     "BuildProgress",
     "Compile",
+    "Confine",
+    "Confined",
+    "Ended",
     "Layer",
     "LayerInfo",
     "Layers",

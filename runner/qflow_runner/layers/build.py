@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 
 from qflow_runner.errors import BuildFailed, LayerDiskFull, ModuleReserved, QflowError
 from qflow_runner.layers import contents, tree
+from qflow_runner.layers.built import BuiltWheels
 from qflow_runner.layers.install import Installer
 from qflow_runner.layers.model import BuildProgress, Compile, Lock, Phase, Record
 from qflow_runner.layers.progress import ProgressBoard
@@ -53,11 +54,13 @@ class _Installed:
 
 
 class Builder:
-    def __init__(self, settings: Settings, uv: Uv, compile_: Compile, board: ProgressBoard) -> None:
+    def __init__(
+        self, settings: Settings, uv: Uv, compile_: Compile, board: ProgressBoard, kept: BuiltWheels
+    ) -> None:
         self._layers = settings.layers_dir
         self._max = settings.layer_max_mb << 20
         self._platform = uv.platform
-        self._installer = Installer(uv, settings.layer_max_mb, offline=settings.wheels_dir is not None)
+        self._installer = Installer(uv, settings.layer_max_mb, kept, offline=settings.wheels_dir is not None)
         self._compile = compile_
         self._board = board
         self._places = asyncio.Semaphore(settings.builds)

@@ -56,8 +56,13 @@ class Hosts:
         first = first or named("UV_DEFAULT_INDEX", "UV_INDEX_URL") or PUBLIC
         more = more or named("UV_INDEX", "UV_EXTRA_INDEX_URL")
         # uv's own variables may give an index a name, as in name=https://…
-        urls = [each[each.find("=") + 1 :] if "=" in each.partition("://")[0] else each for each in more.split()]
-        return cls([first[first.find("=") + 1 :] if "=" in first.partition("://")[0] else first, *urls], settings.package_hosts)
+        urls = [
+            each[each.find("=") + 1 :] if "=" in each.partition("://")[0] else each for each in more.split()
+        ]
+        return cls(
+            [first[first.find("=") + 1 :] if "=" in first.partition("://")[0] else first, *urls],
+            settings.package_hosts,
+        )
 
     def find(self, url: str) -> Upstream | None:
         """The one that serves a URL which the build asked for."""

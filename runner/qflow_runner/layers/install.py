@@ -11,6 +11,7 @@ import structlog
 
 from qflow_runner.errors import DependencyError, LayerTooLarge
 from qflow_runner.layers import contents, tree
+from qflow_runner.layers.built import BuiltWheels
 from qflow_runner.layers.explain import explain
 from qflow_runner.layers.model import BuildProgress, Lock
 from qflow_runner.layers.threads import in_thread
@@ -26,8 +27,9 @@ _PREPARED = re.compile(r"^\s*Prepared \d+ package")
 
 
 class Installer:
-    def __init__(self, uv: Uv, max_mb: int, *, offline: bool) -> None:
+    def __init__(self, uv: Uv, max_mb: int, kept: BuiltWheels, *, offline: bool) -> None:
         self._uv = uv
+        self._kept = kept
         self._max_mb = max_mb
         self._offline = offline
 
@@ -45,11 +47,13 @@ class Installer:
         # Where uv looks for a project's settings, it finds none.
         (place / "uv.toml").touch()
         directory = place / "layer"
+        built = [await in_thread(self._kept.place, each) for each in lock.built]
         arguments = [
             *("pip", "install", "--requirements", "lock.txt", "--target", str(directory)),
             # Own copies: a file that is changed in a layer, or in uv's cache, is changed nowhere else.
             *("--link-mode", "copy", "--require-hashes", "--no-deps"),
             *self._uv.target(lock.python),
+            *(option for wheels in built for option in ("--find-links", str(wheels))),
         ]
         unpacking = self._unpacking()
         running = asyncio.create_task(

@@ -20,12 +20,24 @@ from qflow_runner.errors import (
     Unavailable,
 )
 from qflow_runner.layers.build import Builder, layer_id
+from qflow_runner.layers.built import BuiltWheels
+from qflow_runner.layers.choose import Chooser
 from qflow_runner.layers.flights import Flights
 from qflow_runner.layers.lines import Asked, read_lines
 from qflow_runner.layers.locks import LockBook, change_between
-from qflow_runner.layers.model import BuildProgress, Compile, Layer, LayerInfo, Lock, LockChange, Record
+from qflow_runner.layers.model import (
+    BuildProgress,
+    Compile,
+    Confine,
+    Layer,
+    LayerInfo,
+    Lock,
+    LockChange,
+    Record,
+)
 from qflow_runner.layers.progress import ProgressBoard
 from qflow_runner.layers.resolve import Resolver
+from qflow_runner.layers.sources import Sources
 from qflow_runner.layers.store import LayerStore
 from qflow_runner.layers.uv import Uv, without_credentials
 from qflow_runner.settings import Settings
@@ -39,11 +51,19 @@ READ_KEPT = 10_000
 class Layers:
     """One for each runner. All its methods are for the event loop; what touches the disk for long runs in threads."""
 
-    def __init__(self, settings: Settings, compile: Compile) -> None:  # noqa: A002 - the word for it
+    def __init__(
+        self,
+        settings: Settings,
+        compile: Compile,  # noqa: A002 - the word for it
+        confine: Confine | None = None,
+    ) -> None:
+        """Without `confine` nothing is built from source, whatever the settings say."""
         self._settings = settings
         self._board = ProgressBoard()
         self._uv = Uv(settings)
-        self._builder = Builder(settings, self._uv, compile, self._board)
+        self._kept = BuiltWheels(settings.data_dir / "wheels")
+        self._confine = confine
+        self._builder = Builder(settings, self._uv, compile, self._board, self._kept)
         self._store = LayerStore(settings.layers_dir)
         self._locking: Flights[Lock] = Flights()
         self._resolving = asyncio.Semaphore(settings.builds)
@@ -51,7 +71,7 @@ class Layers:
         self._checked: dict[str, float] = {}
         self._read: dict[tuple[str, ...], Asked] = {}
         self._background: set[asyncio.Task[object]] = set()
-        self._resolver: Resolver
+        self._resolver: Chooser
         self._book: LockBook
 
     async def open(self) -> None:
@@ -186,7 +206,11 @@ class Layers:
                     f"QFLOW_CONSTRAINTS={settings.constraints} cannot be read: {error}.",
                     hint="Name a file of requirement lines that the runner's user may read.",
                 ) from error
-        self._resolver = Resolver(self._uv, constraints, offline=settings.wheels_dir is not None)
+        sources = None
+        if settings.source_distributions and self._confine is not None:
+            sources = Sources(settings, self._uv, self._confine, self._kept)
+        resolver = Resolver(self._uv, constraints, offline=settings.wheels_dir is not None)
+        self._resolver = Chooser(resolver, constraints, self._kept, sources)
         self._book = LockBook(
             settings.data_dir / "locks",
             [
@@ -198,6 +222,7 @@ class Layers:
             ],
         )
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._kept.open()
         self._uv.cache.mkdir(parents=True, exist_ok=True)
         self._uv.sweep()
         self._store.open()

@@ -4,9 +4,10 @@ import hashlib
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from packaging.utils import canonicalize_name
 from qflow_runner.errors import BuildFailed, HashMismatch, PythonUnsupported
 from qflow_runner.layers.explain import explain
 from qflow_runner.layers.lines import Asked, shown
-from qflow_runner.layers.model import Lock, Package
+from qflow_runner.layers.model import Built, Lock, Package
 from qflow_runner.layers.uv import Uv
 
 log = structlog.get_logger()
@@ -45,9 +46,18 @@ class Resolver:
         self._offline = offline
 
     async def resolve(
-        self, asked: Asked, python: str, *, refresh: bool = False, bounds: Sequence[str] = ()
+        self,
+        asked: Asked,
+        python: str,
+        *,
+        refresh: bool = False,
+        bounds: Sequence[str] = (),
+        built: Mapping[Built, Path] = MappingProxyType({}),
     ) -> Lock:
-        """`bounds` are constraints beside the administrator's. Raises DependencyError and its kin, with a sentence about the line that is to blame."""
+        """`bounds` are constraints beside the administrator's; `built` wheels are as good as the index's own.
+
+        Raises DependencyError and its kin, with a sentence about the line that is to blame.
+        """
         if re.fullmatch(r"3\.\d{1,2}", python) is None:
             raise PythonUnsupported(f"'{shown(python)}' is no Python version.", hint="Write it as in: 3.12")
         if not asked.requirements:
@@ -71,6 +81,7 @@ class Resolver:
                 ),
                 *self._uv.target(python),
                 *(["--refresh"] if refresh else []),
+                *(option for place in built.values() for option in ("--find-links", str(place))),
             ]
             ran = await self._uv.run([*options, "--format", "pylock.toml"], directory)
             if ran.status:
@@ -82,7 +93,8 @@ class Resolver:
                 if hashed.status:
                     raise explain(hashed, asked.names, python, self._uv.platform, offline=self._offline)
                 entries = _with_hashes(entries, hashed.output)
-        return _lock(python, asked, _checked(entries, asked), _warnings(ran.told))
+        used = _used(entries, built)
+        return _lock(python, asked, _checked(entries, asked, used), _warnings(ran.told), used)
 
 
 def _entries(text: str) -> list[_Entry]:
@@ -124,12 +136,30 @@ def _with_hashes(entries: list[_Entry], text: str) -> list[_Entry]:
     return [_Entry(each.name, each.version, each.size, found[each.name], each.url) for each in entries]
 
 
-def _checked(entries: list[_Entry], asked: Asked) -> list[_Entry]:
-    """Of the files that may be installed, those that the person's own hashes allow."""
+def _used(entries: list[_Entry], built: Iterable[Built]) -> tuple[Built, ...]:
+    """Of the wheels that were built here, those that were chosen."""
+    chosen = {(entry.name, entry.version): entry.hashes for entry in entries}
+    return tuple(
+        each for each in built if f"sha256:{each.wheel}" in chosen.get((each.name, each.version), ())
+    )
+
+
+def _checked(entries: list[_Entry], asked: Asked, built: tuple[Built, ...]) -> list[_Entry]:
+    """Of the files that may be installed, those that the person's own hashes allow.
+
+    Of what was built here they may name the source distribution, which was compared before it was built.
+    """
+    sources = {each.name: each for each in built}
     checked: list[_Entry] = []
     for entry in entries:
         wanted = asked.hashes.get(entry.name)
-        allowed = entry.hashes & wanted if wanted else entry.hashes
+        source = sources.get(entry.name)
+        if source is not None:
+            own = frozenset({f"sha256:{source.wheel}"})
+            named = wanted is not None and f"sha256:{source.source}" in wanted
+            wanted = own if named or wanted is None else wanted & own
+            entry = replace(entry, hashes=entry.hashes & own)  # noqa: PLW2901
+        allowed = entry.hashes if wanted is None else entry.hashes & wanted
         if not allowed:
             line = asked.names.get(entry.name, entry.name)
             raise HashMismatch(
@@ -151,7 +181,13 @@ def _warnings(told: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _lock(python: str, asked: Asked, entries: list[_Entry], warnings: tuple[str, ...]) -> Lock:
+def _lock(
+    python: str,
+    asked: Asked,
+    entries: list[_Entry],
+    warnings: tuple[str, ...],
+    built: tuple[Built, ...] = (),
+) -> Lock:
     rows: list[str] = []
     for entry in sorted(entries, key=lambda each: each.name):
         what = f"{entry.name} @ {entry.url}" if entry.url else f"{entry.name}=={entry.version}"
@@ -161,4 +197,5 @@ def _lock(python: str, asked: Asked, entries: list[_Entry], warnings: tuple[str,
     packages = tuple(
         Package(each.name, each.version, each.size) for each in sorted(entries, key=lambda e: e.name)
     )
-    return Lock(identity, python, asked.lines, text, packages, warnings)
+    notes = tuple(f"{each.name} {each.version} was built from its source distribution." for each in built)
+    return Lock(identity, python, asked.lines, text, packages, warnings + notes, built)

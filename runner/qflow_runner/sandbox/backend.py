@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from qflow_runner.layers import Confined, Ended
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -87,6 +89,10 @@ class Backend(Protocol):
 
     async def compile(self, python: str, directory: Path) -> None:
         """Byte-compile a directory that strangers filled, with this Python, where that can do no harm."""
+        ...
+
+    async def confine(self, job: Confined) -> Ended:
+        """Run a stranger's program behind a boundary. Raises SourceRefused where there is none."""
         ...
 
     async def health(self) -> Health:

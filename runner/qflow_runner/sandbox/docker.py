@@ -6,6 +6,7 @@ comes here: its data goes over the guest's socket, so Docker may be away while w
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ import requests.exceptions
 import structlog
 
 from qflow_runner.errors import DockerUnavailable, ImageMissing, QflowError, SandboxError
-from qflow_runner.layers import compile_command
+from qflow_runner.layers import Confined, Ended, compile_command
 from qflow_runner.sandbox import images
 from qflow_runner.sandbox.backend import Health, SandboxSpec, environment
 
@@ -65,7 +66,31 @@ class DockerBackend:
             return error.detail
 
     async def compile(self, python: str, directory: Path) -> None:
-        await self._call(lambda client: _compile(client, python, directory))
+        """As the owner of the directory, which is all that it can write to."""
+        job = Confined(
+            python=python,
+            command=compile_command("/usr/local/bin/python3", COMPILE_DIR, os.cpu_count() or 1),
+            deadline_s=COMPILE_DEADLINE_S,
+            writable={directory: COMPILE_DIR},
+            user=f"{os.getuid()}:{os.getgid()}",
+        )
+        ended = await self.confine(job)
+        if ended.status not in {0, 1}:
+            how = f"status {ended.status}" if ended.status is not None else "its time"
+            raise SandboxError(f"The byte compiler of Python {python} ended with {how}: {ended.told}")
+
+    async def confine(self, job: Confined) -> Ended:
+        """Whatever happens, and when the caller is cancelled, the container is gone at the end."""
+        name = f"qflow-job-{secrets.token_hex(8)}"
+        labels = {"qflow.runner": self._identity}
+        running = asyncio.ensure_future(self._call(lambda client: _confine(client, job, name, labels)))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # A thread cannot be cancelled: it waits for the container, and so ends with it.
+            ending = asyncio.ensure_future(self._call(lambda client: _remove(client, name)))
+            await asyncio.wait({ending, running}, timeout=API_DEADLINE_S)
+            raise
 
     async def health(self) -> Health:
         try:
@@ -164,34 +189,60 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
     client.api.start(created["Id"])
 
 
-def _compile(client: docker.DockerClient, python: str, directory: Path) -> None:
-    """In a container of its own, as the owner of the directory, which is all that it can write to."""
-    interpreter, *arguments = compile_command("/usr/local/bin/python3", COMPILE_DIR, os.cpu_count() or 1)
+def _confine(client: docker.DockerClient, job: Confined, name: str, labels: dict[str, str]) -> Ended:
+    entry, *arguments = job.command
+    memory = f"{job.memory_mb}m"
+    binds = {str(place): {"bind": inside, "mode": "ro"} for place, inside in job.readable.items()}
+    binds |= {str(place): {"bind": inside, "mode": "rw"} for place, inside in job.writable.items()}
+    # What is built may have to be loaded, so files in this /tmp can be executed.
+    tmp = {"/tmp": f"rw,exec,nosuid,nodev,size={job.tmp_mb}m,mode=1777"} if job.tmp_mb else {}  # noqa: S108
     created = client.api.create_container(
-        images.image_name(python),
-        entrypoint=[interpreter],
+        images.image_name(job.python),
+        name=name,
+        entrypoint=[entry],
         command=arguments,
-        user=f"{os.getuid()}:{os.getgid()}",
+        user=job.user or USER,
+        hostname="sandbox",
+        environment=dict(job.environment),
+        working_dir="/",
+        labels=labels,
         network_disabled=True,
         host_config=client.api.create_host_config(
-            binds={str(directory): {"bind": COMPILE_DIR, "mode": "rw"}},
+            binds=binds,
             network_mode="none",
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
-            mem_limit="1g",
-            memswap_limit="1g",
-            pids_limit=64,
+            mem_limit=memory,
+            memswap_limit=memory,
+            pids_limit=job.processes,
+            tmpfs=tmp,
+            shm_size="16m",
+            ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+            log_config=docker.types.LogConfig(type="json-file", config={"max-size": "256k"}),
         ),
     )
     try:
         client.api.start(created["Id"])
-        status = client.api.wait(created["Id"], timeout=COMPILE_DEADLINE_S)["StatusCode"]
-        if status not in {0, 1}:
-            told = client.api.logs(created["Id"], tail=5).decode("utf-8", "replace").strip()
-            raise SandboxError(f"The byte compiler of Python {python} ended with status {status}: {told}")
+        status = _wait(client, created["Id"], job.deadline_s)
+        state = client.api.inspect_container(created["Id"])["State"]
+        told: bytes = client.api.logs(created["Id"], tail=job.lines)
+        return Ended(status, bool(state["OOMKilled"]), told.decode("utf-8", "replace").strip())
     finally:
-        client.api.remove_container(created["Id"], force=True, v=True)
+        _remove(client, created["Id"])
+
+
+def _wait(client: docker.DockerClient, container: str, deadline_s: float) -> int | None:
+    """The exit status; None when it was still running at the deadline, and was killed."""
+    try:
+        return client.api.wait(container, timeout=deadline_s)["StatusCode"]
+    except (requests.exceptions.Timeout, requests.exceptions.ConnectionError):
+        # The SDK tells a silent Docker and a long wait apart no better than this.
+        state = client.api.inspect_container(container)["State"]
+        if not state["Running"]:
+            return state["ExitCode"]
+        client.api.kill(container)
+        return None
 
 
 def _remove(client: docker.DockerClient, name: str) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 from qflow_agent import wire
-from qflow_runner.errors import DockerUnavailable, QflowError
+from qflow_runner.errors import DockerUnavailable, QflowError, SourceRefused
+from qflow_runner.layers import Confined, Ended
 from qflow_runner.sandbox.backend import Health, SandboxSpec
 from qflow_runner.sandbox.connection import Connection, Payload
 from qflow_runner.sandbox.streams import ResultStream
@@ -61,6 +62,11 @@ class FakeBackend:
     async def compile(self, python: str, directory: Path) -> None:
         del python, directory
         self._fail()
+
+    async def confine(self, job: Confined) -> Ended:
+        del job
+        self._fail()
+        raise SourceRefused("The fake backend runs nothing, so nothing is built from source.")
 
     async def health(self) -> Health:
         return Health(self.failure is None, self.failure.detail if self.failure else "the fake answers")

@@ -1,13 +1,11 @@
 """One session as the runner sees it: sends it runs, waits for their answers, and says how it ended.
 
 What a session sends is hostile, so everything in it that people will read is checked here. While it has a run, it
-may ask for files and values and hand some over: a desk serves it, one message after another.
+may ask for files and values and hand some over: its inbox is for that.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 from qflow_agent import wire
 from qflow_runner.errors import (
@@ -19,8 +17,10 @@ from qflow_runner.errors import (
     SessionExited,
     SessionLost,
 )
+from qflow_runner.sandbox.checked import checked_hints, checked_logs, printable
 from qflow_runner.sandbox.connection import Connection, Payload
-from qflow_runner.sandbox.streams import BodyStream, ResultStream
+from qflow_runner.sandbox.inbox import Desk, Inbox, Reply, Result
+from qflow_runner.sandbox.streams import BodyStream
 
 EXIT_REPORT_S = 1.0
 """How long the zygote may take to say how a session ended, once its connection is gone."""
@@ -31,26 +31,7 @@ CLEARED_S = 3.0
 GRACE_S = 1.0
 """The time limit is raised inside the code first; this much later the session is killed."""
 
-Result = Payload | ResultStream
 Answer = tuple[wire.Done, Result]
-Reply = wire.Done | wire.Failed | wire.Spilled
-Asked = wire.Want | wire.Give | wire.Part | wire.Progress
-
-
-class Desk(Protocol):
-    """Serves what a session asks for. A WireError ends the session; a QflowError fails its run."""
-
-    async def want(self, want: wire.Want, session: "GuestSession") -> None: ...
-
-    async def give(self, give: wire.Give) -> None: ...
-
-    async def part(self, part: wire.Part, payload: Payload) -> None: ...
-
-    def progress(self, progress: wire.Progress) -> None: ...
-
-    async def over(self) -> None:
-        """The run has its answer, or never will: what was half given is dropped."""
-        ...
 
 
 class GuestSession:
@@ -64,9 +45,7 @@ class GuestSession:
         self._defined: set[str] = set()
         self._run = 0
         self._answer: asyncio.Future[tuple[wire.Done | wire.Spilled, Result]] | None = None
-        self._desk: Desk | None = None
-        self._inbox: deque[tuple[Reply | Asked, Result]] = deque()
-        self._serving: asyncio.Task[None] | None = None
+        self._inbox: Inbox | None = None
         self._gone: SessionLost | SandboxError | None = None
         self._cleared = asyncio.Event()
         self._timed_out = False
@@ -84,7 +63,7 @@ class GuestSession:
             raise self._gone
         loop = asyncio.get_running_loop()
         self._run = run.run
-        self._desk = desk
+        self._inbox = None if desk is None else Inbox(self, self._connection, desk)
         self._answer = answer = loop.create_future()
         if define.definition not in self._defined:
             self._defined.add(define.definition)
@@ -107,7 +86,7 @@ class GuestSession:
         finally:
             hard_limit.cancel()
             self._answer = None
-            await self._close_desk()
+            await self._close_inbox()
 
     async def _send_run(self, run: wire.Run, payload: Payload | BodyStream) -> None:
         if not isinstance(payload, BodyStream):
@@ -121,7 +100,7 @@ class GuestSession:
             if not sent:
                 self.end()  # the session waits for the rest of a body that will not come
                 self._answer = None
-                self._desk = None
+                await self._close_inbox()
 
     async def spill(self, wanted: wire.Spill, desk: Desk, deadline_s: float) -> dict[str, str]:
         """Let it give the values of these references to the desk. Between runs only; its caller sees to that.
@@ -132,7 +111,7 @@ class GuestSession:
         if self._gone is not None:
             raise self._gone
         self._run = 0
-        self._desk = desk
+        self._inbox = Inbox(self, self._connection, desk)
         self._answer = answer = asyncio.get_running_loop().create_future()
         self._connection.send(wanted)
         try:
@@ -140,10 +119,10 @@ class GuestSession:
                 spilled, _ = await answer
         finally:
             self._answer = None
-            await self._close_desk()
+            await self._close_inbox()
         assert isinstance(spilled, wire.Spilled)  # noqa: S101 - what else is refused where it arrives
         return {
-            reference: _printable(reason)[:2_000]
+            reference: printable(reason)[:2_000]
             for reference, reason in spilled.refused.items()
             if isinstance(reason, str)  # pyright: ignore[reportUnnecessaryIsInstance] - a guest sent it
         }
@@ -176,48 +155,20 @@ class GuestSession:
     # what arrives
 
     def received(self, message: wire.Message, payload: Result) -> None:
+        inbox = self._inbox
         if isinstance(message, wire.Done | wire.Failed | wire.Spilled):
-            if self._serving is None:
-                self._answered(message, payload)
-                return
-        elif not isinstance(message, wire.Want | wire.Give | wire.Part | wire.Progress) or self._desk is None:
+            if inbox is None or not inbox.busy:
+                self.answered(message, payload)
+            else:
+                inbox.put(message, payload)
+        elif isinstance(message, wire.Want | wire.Give | wire.Part | wire.Progress) and inbox is not None:
+            inbox.put(message, payload)
+        elif not isinstance(
+            message, wire.Progress
+        ):  # a thread of the code may tell of it when its run is over
             raise wire.WireError("a session sends nothing but the answer to its run")
-        self._inbox.append((message, payload))
-        if self._serving is None:
-            self._connection.hold(held=True)
-            self._serving = asyncio.get_running_loop().create_task(self._serve(self._desk))
 
-    async def _serve(self, desk: "Desk | None") -> None:
-        """One message after another, with nothing read meanwhile: a session that sends faster than that waits."""
-        try:
-            while self._inbox:
-                message, payload = self._inbox.popleft()
-                await self._serve_one(message, payload, desk)
-        except wire.WireError as error:
-            self.lost(error)
-        except QflowError as error:
-            self._fail(error)
-            self.end()
-        finally:
-            self._serving = None
-            self._connection.hold(held=False)
-
-    async def _serve_one(self, message: "Reply | Asked", payload: Result, desk: "Desk | None") -> None:
-        match message:
-            case wire.Want() if desk is not None:
-                await desk.want(message, self)
-            case wire.Give() if desk is not None:
-                await desk.give(message)
-            case wire.Part() if desk is not None and not isinstance(payload, ResultStream):
-                await desk.part(message, payload)
-            case wire.Progress() if desk is not None:
-                desk.progress(message)
-            case wire.Done() | wire.Failed() | wire.Spilled():
-                self._answered(message, payload)
-            case _:
-                raise wire.WireError("a session asked for something outside of a run")
-
-    def _answered(self, message: Reply, payload: Result) -> None:
+    def answered(self, message: Reply, payload: Result) -> None:
         if isinstance(message, wire.Spilled) != (self._run == 0) or (
             not isinstance(message, wire.Spilled) and message.run != self._run
         ):
@@ -229,14 +180,18 @@ class GuestSession:
         else:
             self._answer.set_result((message, payload))
 
-    async def _close_desk(self) -> None:
-        desk, self._desk = self._desk, None
-        serving = self._serving
-        if serving is not None and serving is not asyncio.current_task():
-            serving.cancel()
-        self._inbox.clear()
-        if desk is not None:
-            await desk.over()
+    def refuse(self, error: wire.WireError | QflowError) -> None:
+        """What it asked for, or how, ends the run, and the session with it."""
+        if isinstance(error, wire.WireError):
+            self.lost(error)
+        else:
+            self._fail(error)
+            self.end()
+
+    async def _close_inbox(self) -> None:
+        inbox, self._inbox = self._inbox, None
+        if inbox is not None:
+            await inbox.close()
 
     def lost(self, error: Exception | None) -> None:
         """The connection is gone; the zygote's word on how the process ended follows, or the sandbox is lost too."""
@@ -274,30 +229,6 @@ def guest_problem(message: wire.Failed) -> GuestProblem:
     problem.members["logs"] = checked_logs(message.logs)
     problem.members["hints"] = checked_hints(message.hints)
     return problem
-
-
-def checked_logs(logs: list[list[str]]) -> list[dict[str, str]]:
-    """Captured output as the API shows it; whatever does not look like output is left out."""
-    return [
-        {"stream": entry[0], "text": _printable(entry[1])}
-        for entry in logs
-        if isinstance(entry, list)  # pyright: ignore[reportUnnecessaryIsInstance] - a guest sent it
-        and len(entry) == 2
-        and entry[0] in {"stdout", "stderr"}
-        and isinstance(entry[1], str)  # pyright: ignore[reportUnnecessaryIsInstance]
-    ]
-
-
-def checked_hints(hints: list[str]) -> list[str]:
-    return [_printable(hint)[:2_000] for hint in hints[:20] if isinstance(hint, str)]  # pyright: ignore[reportUnnecessaryIsInstance]
-
-
-def checked_text(text: str) -> str:
-    return _printable(text)[:1_000]
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
 
 
 def _explain(message: wire.Exited) -> SessionLost:

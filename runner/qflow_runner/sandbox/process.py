@@ -17,8 +17,8 @@ from pathlib import Path
 import structlog
 
 import qflow_agent
-from qflow_runner.errors import SandboxError
-from qflow_runner.layers import compile_here
+from qflow_runner.errors import SandboxError, SourceRefused
+from qflow_runner.layers import Confined, Ended, compile_here
 from qflow_runner.sandbox import vendor
 from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec, environment
 
@@ -92,6 +92,13 @@ class ProcessBackend:
 
     async def compile(self, python: str, directory: Path) -> None:
         await compile_here(python, directory)
+
+    async def confine(self, job: Confined) -> Ended:
+        del job
+        raise SourceRefused(
+            f"{WARNING.partition(':')[0].capitalize()}: nothing is built from source on the process backend.",
+            hint="Use the docker backend, or ask for a version that comes as a wheel.",
+        )
 
     async def health(self) -> Health:
         return Health(True, WARNING)

@@ -5,6 +5,9 @@ from typing import List
 CHUNK_S = 0.02
 """What one hand-out should take: long enough to cost nothing, short enough that all workers end together."""
 
+LEAST_S = 0.001
+"""A hand-out that takes less would cost more than it evens out."""
+
 FIRST = 64
 """Items at most, as long as it is not known how long one takes."""
 
@@ -37,8 +40,10 @@ class Dealer:
 
     def _size(self) -> int:
         left = self._total - self._next
+        even = left // (2 * self._workers)
         if self._seconds:
-            most = CHUNK_S * self._items / self._seconds
+            pace = self._items / self._seconds
+            size = max(LEAST_S * pace, min(CHUNK_S * pace, even))
         else:
-            most = min(FIRST, self._total // (8 * self._workers))
-        return min(left, max(1, int(min(most, left // (2 * self._workers)))))
+            size = min(FIRST, self._total // (8 * self._workers), even)
+        return min(left, max(1, int(size)))

@@ -1,6 +1,5 @@
 """Types that nobody wrote, of functions that use packages: read from a directory, of which nothing is executed."""
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -13,8 +12,10 @@ from qflow_runner.analysis import analyzer as timing
 from qflow_runner.types import parse, show
 
 FILES = {
-    "pandas/__init__.py": "from pandas.core.frame import DataFrame, Series\nfrom pandas.other import Odd as Odd\n",
+    # In the places of the real one: the checker has stubs of its own for its __init__, which lead there.
+    "pandas/__init__.py": "from pandas.core.api import DataFrame, Series\n",
     "pandas/core/__init__.py": "",
+    "pandas/core/api.py": "from pandas.core.frame import DataFrame as DataFrame, Series as Series\n",
     "pandas/core/frame.py": """
 class Series:
     def mean(self): return 1.5
@@ -30,7 +31,6 @@ class DataFrame: ...
 class Path: ...
 class Outer:
     class Inner: ...
-Odd = Union[int, bytes]
 Text = Union[int, bytes]
 def odd() -> List[Text]: return []
 def wrong() -> DataFrame: return DataFrame()
@@ -137,7 +137,7 @@ RETURNS = {
         "pandas.core.frame.Grouped",
     ),
     # An alias has no module.
-    "import pandas.other\ndef f():\n    return pandas.other.odd()": ("list[int | bytes]",) * 2,
+    "import pandas.other\ndef f():\n    return pandas.other.odd()": ("list[Any]",) * 2,
     "import loud\ndef f():\n    return loud.Loud()": ("Loud", "loud.Loud"),
     "import datetime\nimport pandas\ndef f():\n    return datetime.datetime.now()": (
         "datetime.datetime",
@@ -202,7 +202,6 @@ async def test_a_hostile_package_holds_up_nothing(tmp_path: Path, trap: str) -> 
 
     assert took < timing.DEADLINE_S + 1
     assert ["f"] == [function.name for function in analysis.functions]
-    await asyncio.sleep(0)
 
 
 def _meaning(analysis: Analysis) -> str:
