@@ -1,4 +1,5 @@
-from tests.e2e.test_files import *
+from tests.e2e import test_files as tf
+MB = 1 << 20
 async def test_mem(parts):
     make = """
         from qflow import File
@@ -14,10 +15,10 @@ async def test_mem(parts):
             return {"size": data.size}
     """
     pid = parts.n8n.process.pid
-    for size in (1, 200, 200, 800, 800, 200):
-        before = memory(pid, "VmRSS"); forget_peak(pid)
-        ex = await run(parts, [qflow("Make", make)], [{"size": size * MB}])
-        down = memory(pid, "VmHWM")
-        mid = memory(pid, "VmRSS"); forget_peak(pid)
-        ex = await run(parts, [qflow("Make", make), qflow("Measure", measure)], [{"size": size * MB}])
-        print(size, "before", before//MB, "down peak", down//MB, "| mid", mid//MB, "both peak", memory(pid, "VmHWM")//MB, ex.status)
+    for size in (1, 200, 200, 800, 200):
+        before = tf.memory(pid, "VmRSS"); tf.forget_peak(pid)
+        await tf.run(parts, [tf.qflow("Make", make)], [{"size": size * MB}])
+        down = tf.memory(pid, "VmHWM")
+        mid = tf.memory(pid, "VmRSS"); tf.forget_peak(pid)
+        ex = await tf.run(parts, [tf.qflow("Make", make), tf.qflow("Measure", measure)], [{"size": size * MB}])
+        print(size, "before", before//MB, "down peak", down//MB, "| mid", mid//MB, "both peak", tf.memory(pid, "VmHWM")//MB, ex.status, flush=True)

@@ -110,8 +110,12 @@ class Names:
         return self._foreign(self._public.get(name) or CANONICAL.get(name, name))
 
     def _own(self, name: str) -> str:
-        # A class inside a function is not in the scope, where its name may mean another.
-        return name if name.partition(".")[0] in self._scope.classes else ""
+        scope = self._scope
+        if name.partition(".")[0] in {*scope.classes, *scope.aliases, *scope.variables}:
+            return name
+        # A class or a variable inside a function is not in the scope, where its name may mean another.
+        last = name.rpartition(".")[2]
+        return "" if last in _MEANT or last in scope.imports else last
 
     def _standard(self, name: str) -> str:
         short = CANONICAL.get(name)

@@ -5,9 +5,10 @@ comes here: its data goes over the guest's socket, so Docker may be away while w
 """
 
 import asyncio
+import math
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -192,7 +193,9 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
 def _confine(client: docker.DockerClient, job: Confined, name: str, labels: dict[str, str]) -> Ended:
     entry, *arguments = job.command
     memory = f"{job.memory_mb}m"
-    binds = {str(place): {"bind": inside, "mode": "ro"} for place, inside in job.readable.items()}
+    binds: dict[str, Mapping[str, str]] = {
+        str(place): {"bind": inside, "mode": "ro"} for place, inside in job.readable.items()
+    }
     binds |= {str(place): {"bind": inside, "mode": "rw"} for place, inside in job.writable.items()}
     # What is built may have to be loaded, so files in this /tmp can be executed.
     tmp = {"/tmp": f"rw,exec,nosuid,nodev,size={job.tmp_mb}m,mode=1777"} if job.tmp_mb else {}  # noqa: S108
@@ -235,7 +238,7 @@ def _confine(client: docker.DockerClient, job: Confined, name: str, labels: dict
 def _wait(client: docker.DockerClient, container: str, deadline_s: float) -> int | None:
     """The exit status; None when it was still running at the deadline, and was killed."""
     try:
-        return client.api.wait(container, timeout=deadline_s)["StatusCode"]
+        return client.api.wait(container, timeout=math.ceil(deadline_s))["StatusCode"]
     except (requests.exceptions.Timeout, requests.exceptions.ConnectionError):
         # The SDK tells a silent Docker and a long wait apart no better than this.
         state = client.api.inspect_container(container)["State"]
