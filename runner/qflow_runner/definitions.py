@@ -71,6 +71,9 @@ class DefinitionRequest(BaseModel):
             ge=1, le=64, description="Processes that share the items, where the function is called per item"
         ),
     ] = 1
+    idempotent: Annotated[
+        bool, Field(description="Run it again, once, when its session or sandbox was lost under it")
+    ] = False
     timeout_s: Annotated[
         float | None, Field(gt=0, description="Seconds; the runner's default when absent")
     ] = None
@@ -104,6 +107,7 @@ class Definition:
     takes_files: bool = False
     reference_scope: ReferenceScope = "workflow"
     cache_ttl_s: float = 0.0
+    idempotent: bool = False
     parallel: int = 1
 
 
@@ -159,6 +163,7 @@ class Definitions:
             "takes_files": found.takes_files,
             "reference_scope": request.reference_scope,
             "cache_ttl_s": float(request.cache_ttl_s),
+            "idempotent": request.idempotent,
         }
         if request.parallel != 1:
             content["parallel"] = request.parallel  # ids from before there was this option stay as they are

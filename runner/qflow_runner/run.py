@@ -21,7 +21,7 @@ import structlog
 from qflow_agent import wire
 from qflow_runner.cache import Cached, ResultCache
 from qflow_runner.definitions import Definition, Definitions
-from qflow_runner.errors import QflowError, SandboxError
+from qflow_runner.errors import QflowError, SandboxError, SessionLost
 from qflow_runner.files import Files
 from qflow_runner.layers import Lock
 from qflow_runner.observe import metrics
@@ -116,7 +116,7 @@ class Flow:
             return
         async with AsyncExitStack() as held:
             try:
-                answer = await self._run(held, request, definition, payload, began)
+                answer = await self._attempted(held, request, definition, payload, began)
             except QflowError as error:
                 error.members.setdefault("node", request.node)
                 self._told(request, error.category, (time.perf_counter() - began) * 1000, code=error.code)
@@ -127,6 +127,27 @@ class Flow:
                 result = Cached(answer.payload, answer.errors, time.time())
                 self._cache.put(key, result, definition.cache_ttl_s)
             yield answer
+
+    async def _attempted(
+        self,
+        held: AsyncExitStack,
+        request: RunRequest,
+        definition: Definition,
+        payload: Payload | BodyStream,
+        began: float,
+    ) -> RunAnswer:
+        """What may have started is run a second time only where the definition says that this does no harm."""
+        try:
+            async with AsyncExitStack() as attempt:
+                answer = await self._run(attempt, request, definition, payload, began)
+                held.push_async_exit(attempt.pop_all())
+                return answer
+        except (SessionLost, SandboxError) as error:
+            lost = isinstance(error, SandboxError) or type(error) is SessionLost
+            if not definition.idempotent or not lost or isinstance(payload, BodyStream):
+                raise
+            log.info("run.again", code=error.code, workflow=request.workflow, execution=request.execution)
+        return await self._run(held, request, definition, payload, began)
 
     async def _cache_key(
         self, request: RunRequest, definition: Definition, payload: Payload | BodyStream

@@ -161,8 +161,8 @@ async def test_a_large_file_goes_both_ways_without_n8n_holding_it(parts: Parts) 
         def measure(data: File) -> dict:
             return {"size": data.size, "name": data.name}
     """
-    small = await run(parts, [qflow("Make", make), qflow("Measure", measure)], [{"size": MB}])
-    assert small.values("Measure") == [{"size": MB, "name": "large.bin"}]
+    # Once before it counts: a young n8n grows with anything that it does first.
+    await run(parts, [qflow("Make", make), qflow("Measure", measure)], [{"size": LARGE}])
     before = memory(parts.n8n.process.pid, "VmRSS")
     forget_peak(parts.n8n.process.pid)
 
@@ -171,7 +171,7 @@ async def test_a_large_file_goes_both_ways_without_n8n_holding_it(parts: Parts) 
     grown = memory(parts.n8n.process.pid, "VmHWM") - before
     assert large.values("Measure") == [{"size": LARGE, "name": "large.bin"}]
     print(f"n8n grew by {grown / MB:.0f} MB with a file of {LARGE / MB:.0f} MB, both ways")
-    assert grown < LARGE / 2
+    assert grown < LARGE / 4
 
 
 async def test_a_file_that_n8n_has_lost_is_a_sentence_on_the_node(parts: Parts) -> None:
@@ -191,7 +191,8 @@ async def test_a_file_that_the_runner_refuses_is_told_in_its_words(parts: Parts,
     """The refusal comes while the file is still on its way."""
     make = "from qflow import File\n\ndef make(size: int) -> File:\n    return File.from_bytes(bytes(size), 'zeros')\n"
     measure = "def measure(data: bytes) -> int:\n    return len(data)\n"
-    strict = await Runner.start(tmp_path / "strict", parts.runner.backend, env={"QFLOW_FILES_MAX_MB": "1"})
+    backend = "docker" if parts.runner.backend == "docker" else "process"
+    strict = await Runner.start(tmp_path / "strict", backend, env={"QFLOW_FILES_MAX_MB": "1"})
     try:
         nodes = [node("Start", "manualTrigger"), qflow("Make", make), qflow("Measure", measure)]
         workflow = with_credential(chain("Too large", nodes), parts.credential)

@@ -43,3 +43,23 @@ async def test_failures_and_references_are_not_kept(runner: RunnerClient) -> Non
 
     assert ("ValueError: 1", "ValueError: 2") == (first["detail"], second["detail"])
     assert one["items"] != two["items"]
+
+
+async def test_only_what_says_so_is_run_again(runner: RunnerClient, tmp_path: Path) -> None:
+    """A session that is killed under the code costs the run, unless the code may run twice."""
+    mark = tmp_path / "mark"
+    code = (
+        "import os, signal\n"
+        "def f() -> int:\n"
+        f"    path = {str(mark)!r}\n"
+        "    if os.path.exists(path):\n"
+        "        return 7\n"
+        "    open(path, 'w').close()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    status, problem = await runner.run(code)
+    mark.unlink()
+    again, reply = await runner.run(code, idempotent=True)
+
+    assert (502, "session_lost") == (status, problem["code"])
+    assert (200, 7) == (again, reply["items"][0]["json"]["value"])

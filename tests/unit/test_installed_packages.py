@@ -9,8 +9,8 @@ import pytest
 from qflow_runner.analysis import Analyzer
 from qflow_runner.analysis import analyzer as timing
 from qflow_runner.layers import Layers, compile_here
-from qflow_runner.settings import Settings
 from qflow_runner.sandbox.fake import FakeBackend
+from qflow_runner.settings import Settings
 from qflow_runner.workflows import check
 from tests.runner import RunnerClient, running
 from tests.unit.layers.wheels import Index, serving
@@ -18,10 +18,7 @@ from tests.unit.workflows.build import qflow, workflow
 
 CODE = "import frames\ndef load(path):\n    return frames.read(path)\n"
 TAKES = "import frames\ndef show(frame: frames.Frame) -> str: ...\n"
-FILES = {
-    "frames/__init__.py": "from frames._core import Frame as Frame\ndef read(path): return Frame()\n",
-    "frames/_core.py": "class Frame: ...\n",
-}
+FILES = {"frames/__init__.py": "class Frame: ...\ndef read(path): return Frame()\n"}
 
 
 @pytest.fixture

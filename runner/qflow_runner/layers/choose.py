@@ -1,22 +1,16 @@
 """Choosing versions: among wheels, and where there is none and the administrator allows it, by building one."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-
-from packaging.utils import canonicalize_name
 
 from qflow_runner.errors import DependencyError, SourceBuildFailed
 from qflow_runner.layers.built import BuiltWheels
 from qflow_runner.layers.lines import Asked
 from qflow_runner.layers.model import Built, Lock
 from qflow_runner.layers.resolve import Resolver
-from qflow_runner.layers.sources import Sources
+from qflow_runner.layers.source_errors import without_wheel
+from qflow_runner.layers.sources import BUILDS_MAX, Sources
 from qflow_runner.layers.threads import in_thread
-
-BUILDS_MAX = 20
-
-_WANTED = re.compile(r"Wheels are required for `([^`]+)`")
 
 
 class Chooser:
@@ -41,7 +35,7 @@ class Chooser:
                     asked, python, refresh=refresh, bounds=bounds, built=built
                 )
             except DependencyError as error:
-                wanted = _without_wheel(error)
+                wanted = without_wheel(error)
                 if self._sources is None or not wanted:
                     raise
                 name = next((each for each in wanted if each not in {one.name for one in built}), None)
@@ -57,9 +51,3 @@ class Chooser:
             bound = "\n".join((self._constraints, *bounds))
             made = await self._sources.build(name, asked, python, bound, built)
             built[made] = await in_thread(self._kept.place, made)
-
-
-def _without_wheel(error: DependencyError) -> list[str]:
-    """The packages of which uv says that only source distributions would do."""
-    said = " ".join(str(error.members.get("uv", "")).split())
-    return list(dict.fromkeys(canonicalize_name(name) for name in _WANTED.findall(said)))

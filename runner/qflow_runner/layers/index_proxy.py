@@ -6,7 +6,6 @@ index, https:// becomes http://, so that links come here too. The same socket gi
 """
 
 import asyncio
-import os
 import re
 import zlib
 from collections import Counter
@@ -67,6 +66,7 @@ class IndexProxy:
         self.handed: dict[str, bytes] = {}
         """What came as `answer` and as `source`: the first of each, which the package's own code cannot replace."""
         self.wheel: Path | None = None
+        self._taking = False
 
     @asynccontextmanager
     async def listening(self, path: Path) -> AsyncGenerator[None]:
@@ -194,20 +194,17 @@ class IndexProxy:
 
     async def _take(self, request: web.BaseRequest, name: str) -> web.Response:
         """Written by this side, so that it is a file, of this user, and no larger than it may be."""
-        path = self._place / name
-        try:
-            descriptor = os.open(
-                self._place / "wheel", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
-            )
-        except FileExistsError:
+        if self._taking:
             return _said(HTTPStatus.CONFLICT, "there is one")
+        self._taking = True
         size = 0
-        with os.fdopen(descriptor, "wb") as file:
+        with (self._place / "wheel").open("xb") as file:
             async for part in request.content.iter_chunked(PART):
                 size += len(part)
                 if size > self._max:
                     raise _TooMuch
                 await asyncio.to_thread(file.write, part)
+        path = self._place / name
         await asyncio.to_thread((self._place / "wheel").rename, path)
         self.wheel = path
         return web.Response()

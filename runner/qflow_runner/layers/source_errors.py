@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from packaging.utils import canonicalize_name
+
 from qflow_agent import building
 from qflow_runner.errors import (
     BuildTimeout,
@@ -23,6 +25,15 @@ from qflow_runner.settings import Settings
 _BUILD = re.compile(r"Failed to build|[Bb]uild backend|Call to `|Failed to resolve requirements from")
 _KILLED = 137
 _OWN = {building.NO_SOURCE, building.NO_WHEEL}
+
+
+_WANTED = re.compile(r"Wheels are required for `([^`]+)`")
+
+
+def without_wheel(error: DependencyError) -> list[str]:
+    """The packages of which uv says that only source distributions would do."""
+    said = " ".join(str(error.members.get("uv", "")).split())
+    return list(dict.fromkeys(canonicalize_name(name) for name in _WANTED.findall(said)))
 
 
 @dataclass(frozen=True)
@@ -78,5 +89,6 @@ def _build(attempt: Attempt, told: str, uv: Uv) -> DependencyError:
     began = "source" in attempt.proxy.handed or _BUILD.search(told)
     if status and not began and status not in _OWN:
         return explain(Ran(status, "", told), attempt.names, attempt.python, uv.platform)
-    last = next((shown(line) for line in reversed(told.splitlines()) if line.strip()), "")
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    last = next((shown(line) for line in reversed(lines) if not line.startswith("hint:")), "")
     return SourceBuildFailed(f"{attempt.name} could not be built from source{': ' if last else '.'}{last}")

@@ -30,7 +30,7 @@ from qflow_runner.layers.index_hosts import Hosts
 from qflow_runner.layers.index_proxy import IndexProxy
 from qflow_runner.layers.lines import Asked
 from qflow_runner.layers.model import Built, Confine, Confined, Ended
-from qflow_runner.layers.source_errors import Attempt, explain_build
+from qflow_runner.layers.source_errors import Attempt, explain_build, without_wheel
 from qflow_runner.layers.threads import in_thread
 from qflow_runner.layers.uv import Uv
 from qflow_runner.settings import Settings
@@ -44,6 +44,8 @@ PROGRAM = "/opt/qflow/agent/qflow_agent/building.py"
 PYTHON = "/usr/local/bin/python3"
 PROCESSES = 256
 LINES = 40
+BUILDS_MAX = 20
+"""Packages without a wheel in one set of requirements."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +73,43 @@ class Sources:
         Raises DependencyError.
         """
         async with self._one:
-            version = await self._choose(name, asked, python, bounds, built)
+            version = await self._version(name, asked, python, bounds, built)
             wanted = [mark.removeprefix("sha256:") for mark in sorted(asked.hashes.get(name, ()))]
             kept = await in_thread(self._kept.find, python, name, version)
             if kept is not None and (not wanted or kept.source in wanted):
                 return kept
             return await self._make(name, version, python, wanted)
 
-    async def _choose(
+    async def _version(
         self, name: str, asked: Asked, python: str, bounds: str, built: Mapping[Built, Path]
     ) -> str:
+        """What it depends on may have no wheel either: then that is chosen along with it, and built later."""
+        names = [name]
+        while True:
+            try:
+                return await self._choose(names, asked, python, bounds, built)
+            except DependencyError as error:
+                known = {*names, *(each.name for each in built)}
+                more = [each for each in without_wheel(error) if each not in known]
+                if not more or len(known) >= BUILDS_MAX:
+                    raise
+                names += more
+
+    async def _choose(
+        self,
+        names: Sequence[str],
+        asked: Asked,
+        python: str,
+        bounds: str,
+        built: Mapping[Built, Path],
+    ) -> str:
+        name = names[0]
         inside_of = {place: f"{WHEELS_DIR}/{at}" for at, place in enumerate(built.values())}
         links = [option for place in inside_of.values() for option in ("--find-links", place)]
         job = {
             "do": "choose",
             "files": {"asked.in": "\n".join(asked.requirements) + "\n", "bounds.txt": bounds},
-            "uv": [*self._compile("asked.in", name), "--constraints", "bounds.txt", *links],
+            "uv": [*self._compile("asked.in", names), "--constraints", "bounds.txt", *links],
         }
         done = await self._run(job, python, inside_of)
         found = _version_of(name, done.proxy.handed.get("answer", b""))
@@ -100,7 +123,7 @@ class Sources:
             "do": "build",
             "exactly": exactly,
             # Without dependencies uv needs to know nothing of a package but its name, so none of its code runs.
-            "lookup": [*self._compile("one.in", name), "--no-deps"],
+            "lookup": [*self._compile("one.in", [name]), "--no-deps"],
             "hashes": wanted,
             "uv": [UV_PATH, "build", "--wheel", "--no-build", "--python", PYTHON, *_QUIET],
         }
@@ -160,11 +183,12 @@ class Sources:
     def _explain(self, attempt: Attempt) -> DependencyError:
         return explain_build(attempt, self._settings, self._uv)
 
-    def _compile(self, file: str, name: str) -> list[str]:
-        """uv chooses among the wheels of all packages, and among the source distributions of this one."""
+    def _compile(self, file: str, names: Sequence[str]) -> list[str]:
+        """uv chooses among the wheels of all packages, and among the source distributions of these."""
         return [
             *(UV_PATH, "pip", "compile", file, "--format", "pylock.toml", "--no-header", "--no-annotate"),
-            *("--only-binary", ":all:", "--no-binary", name),
+            *("--only-binary", ":all:"),
+            *(option for name in names for option in ("--no-binary", name)),
             *("--python", PYTHON, "--python-platform", self._uv.platform, *_QUIET),
         ]
 

@@ -72,7 +72,9 @@ class Crew:
         self._workers: Dict[int, Worker] = {}
         self._poll = select.poll()
         self._failed: Dict[int, Problem] = {}
-        self._lost = 0
+        self._deaths = 0
+        """Of processes, one after the other, since something was made or failed."""
+        self._missing = total
         self._over = False
         self.hints: List[str] = []
 
@@ -184,7 +186,7 @@ class Crew:
         if not self._workers and self._harvest.missing:
             raise Problem(
                 "process_killed",
-                "The parallel processes ended, and the sandbox has no room for another.",
+                "The parallel processes ended before their work was done, and no other can take their place.",
                 hint="Lower the number of parallel processes.",
             )
 
@@ -248,15 +250,13 @@ class Crew:
         except LinkBroken:
             pass  # the code wrote there itself
         unmade = self._harvest.unmade(worker.chunk)
-        if not unmade:
-            return
         begun = [number for number in unmade if number <= worker.place.item]
-        self._lost += not begun
-        if self._lost > MOST:
-            begun = unmade[:1]  # processes that end before they begin: that must come to an end itself
         self._lose(begun, status)
-        self._dealer.give_back(range(unmade[0] + len(begun), worker.chunk.stop))
-        if self._harvest.missing and not self._failed:
+        if unmade:
+            self._dealer.give_back(range(unmade[0] + len(begun), worker.chunk.stop))
+        self._deaths = self._deaths + 1 if self._missing == self._harvest.missing else 0
+        self._missing = self._harvest.missing
+        if self._missing and not self._failed and self._deaths <= MOST:
             self._fork(worker.index)
         for other in self._workers.values():
             if other.waits:

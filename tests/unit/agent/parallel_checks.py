@@ -141,7 +141,8 @@ def check_the_first_error_stops_the_others():
     code = "import time\ndef f(n: int):\n    if n < 2:\n        time.sleep(60)\n    raise KeyError('m')\n"
     with within(10):
         problem = Flow(4).fails(code, numbers(8))
-    assert (problem.code, problem.item) == ("code_raised", 2)
+    assert problem.code == "code_raised"
+    assert problem.item in (2, 3)  # the lowest that is known by then
     assert "raise KeyError('m')" in problem.traceback
     assert "The item has" in problem.hint
 
@@ -167,10 +168,12 @@ def check_code_that_closes_every_descriptor():
     code = "import os\ndef f(n: int):\n    if n % 3 == 1:\n        os.closerange(3, 4096)\n    return n\n"
     with within(10):
         made = Flow(3).items(code, numbers(20), "continue")
-    # Whether the result was there before the session missed its process is a matter of chance.
+    # Which item its process is at when the session misses it is a matter of chance.
+    assert len(made) == 20
     for number, item in enumerate(made):
         failed = item.get("error", {}).get("code") in ("process_killed", "process_exited")
-        assert (failed and number % 3 == 1) or item["json"] == {"value": number}
+        assert failed or item["json"] == {"value": number}
+    assert made[0]["json"] == {"value": 0}
 
 
 def check_a_death_that_its_children_hide():

@@ -15,10 +15,10 @@ FILES = {
     # In the places of the real one: the checker has stubs of its own for its __init__, which lead there.
     "pandas/__init__.py": "from pandas.core.api import DataFrame, Series\n",
     "pandas/core/__init__.py": "",
-    "pandas/core/api.py": "from pandas.core.frame import DataFrame as DataFrame, Series as Series\n",
+    "pandas/core/api.py": "from pandas.core.frame import DataFrame as DataFrame\n"
+    "from pandas.core.series import Series as Series\n",
+    "pandas/core/series.py": "class Series:\n    def __init__(self, rows=None): ...\n",
     "pandas/core/frame.py": """
-class Series:
-    def __init__(self, rows=None): ...
 class DataFrame:
     def __init__(self, rows=None): ...
 """,

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from tests.unit.layers.wheels import make_wheel
 
-BACKEND = '''
+BACKEND = """
 import os, zipfile
 
 def build_wheel(directory, config_settings=None, metadata_directory=None):
@@ -33,7 +33,7 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 
 def harm():
 {harm}
-'''
+"""
 
 
 def make_sdist(
