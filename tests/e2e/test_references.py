@@ -426,12 +426,10 @@ async def test_an_object_is_there_after_n8n_waited_longer_than_its_session_lived
     assert ended.values("Total") == [{"value": 3}]
 
 
-async def test_a_published_workflow_waits_too_and_takes_its_objects_along_at_its_end(patient: Parts) -> None:
-    """The hook file tells the runner when an execution is over, and not when it begins to wait."""
+async def test_a_published_workflow_waits_too(patient: Parts) -> None:
+    """The hook file does not take an execution that begins to wait for one that is over."""
     api, runner = patient.n8n.api, patient.runner
-    hook = node("Hook", WEBHOOK, {"path": f"wait-{uuid4().hex[:8]}", "httpMethod": "POST"}, version=2)
-    hook["webhookId"] = str(uuid4())
-    saved = await patient.save(waiting(hook))
+    saved = await patient.save(waiting(hook()))
     await api.activate(saved)
     await api.webhook(webhooks(saved)[0][0], {})
     execution = await newest(api, saved, "waiting")
@@ -439,10 +437,28 @@ async def test_a_published_workflow_waits_too_and_takes_its_objects_along_at_its
 
     await go_on(execution)
 
+    assert (await newest(api, saved, "success")).values("Total") == [{"value": 3}]
+
+
+async def test_the_end_of_a_published_execution_is_the_end_of_its_objects(patient: Parts) -> None:
+    """The hook file tells the runner, and the editor's "Execute step" hears when that was."""
+    api = patient.n8n.api
+    saved = await patient.save(chain("Ends", [hook(), qflow("Fit", MODEL), qflow("Total", TOTAL)]))
+    await api.activate(saved)
+    await api.webhook(webhooks(saved)[0][0], {})
     ended = await newest(api, saved, "success")
     assert ended.values("Total") == [{"value": 3}]
-    before = [each["name"] for each in saved["nodes"] if each["name"] != "Total"]
+
     async with asyncio.timeout(20):
-        while (again := await api.finished(await step(api, saved, "Total", ended, before))).error is None:
-            await asyncio.sleep(0.2)  # nobody waits for what the hook tells
+        while (
+            again := await api.finished(await step(api, saved, "Total", ended, ["Hook", "Fit"]))
+        ).error is None:
+            await asyncio.sleep(0.2)  # nobody waits for what the hook file tells
+
     assert "its execution was over at" in told(again)
+
+
+def hook() -> Node:
+    """A webhook of its own, which answers at once."""
+    parameters = {"path": f"references-{uuid4().hex[:8]}", "httpMethod": "POST"}
+    return node("Hook", WEBHOOK, parameters, version=2, webhookId=str(uuid4()))

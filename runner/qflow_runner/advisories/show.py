@@ -21,7 +21,7 @@ _SEVERITIES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow", "LOW":
 def audit_table(audit: Audit, *, title: str = "", clean: bool = False) -> RenderableType:
     """The vulnerable packages and those that were not checked, the clean ones too if wanted; then a line of counts."""
     parts: list[RenderableType] = [Text(printable(title, 200), style="bold")] if title else []
-    verdicts: tuple[Verdict, ...] = tuple(_VERDICTS) if clean else ("vulnerable", "not checked")
+    verdicts: tuple[Verdict, ...] = ("vulnerable", "clean") if clean else ("vulnerable",)
     shown = [each for verdict in verdicts for each in audit.packages if each.verdict == verdict]
     if shown:
         table = Table(
@@ -39,8 +39,23 @@ def audit_table(audit: Audit, *, title: str = "", clean: bool = False) -> Render
         for each in shown:
             _rows(table, each)
         parts.append(table)
+    parts += _unchecked(audit)
     parts.append(_counts(audit))
     return Group(*parts)
+
+
+def _unchecked(audit: Audit) -> list[RenderableType]:
+    """Those that could not be asked about, by the reason, which is often the same for all."""
+    by_reason: dict[str, list[str]] = {}
+    for each in audit.having("not checked"):
+        by_reason.setdefault(each.reason, []).append(f"{each.name} {each.version}")
+    word, style = _VERDICTS["not checked"]
+    return [
+        Text.assemble(
+            (word, style), " ", printable(", ".join(names), 2_000), "\n  ", (printable(reason, 500), "dim")
+        )
+        for reason, names in by_reason.items()
+    ]
 
 
 def _rows(table: Table, package: PackageAudit) -> None:

@@ -24,8 +24,8 @@ def analyze(
     form: Format = "table",
 ) -> None:
     """Show the functions, types, packages and mistakes of a node's code, without running it. Exit 1 on an error."""
-    from qflow_runner.analysis import to_json  # noqa: PLC0415 - only here are they needed
-    from qflow_runner.analysis.show import show  # noqa: PLC0415
+    from qflow_runner.analysis import to_json
+    from qflow_runner.analysis.show import show
 
     code = read_text(file)
     analysis = asyncio.run(_analyze(code, python or read_settings({}).python))
@@ -44,9 +44,9 @@ def check(
     form: CheckFormat = "table",
 ) -> None:
     """Check that the nodes of n8n workflows fit together. Exit 1 on an incompatible link or code with an error."""
-    from qflow_runner.workflows import Check, Checker, Workflow  # noqa: PLC0415
-    from qflow_runner.workflows.form import check_form, sarif  # noqa: PLC0415
-    from qflow_runner.workflows.show import show_check  # noqa: PLC0415
+    from qflow_runner.workflows import Check, Checker, Workflow
+    from qflow_runner.workflows.form import check_form, sarif
+    from qflow_runner.workflows.show import show_check
 
     async def run() -> list[tuple[Path, str, Check]]:
         analyzer = Analyzer()
@@ -84,8 +84,8 @@ def n8n_files(
     url: Annotated[str, typer.Option(help="The runner's address, as n8n reaches it")] = "",
 ) -> None:
     """Write the files that let n8n check links: the hook file and the editor extension, with the runner's address."""
-    from qflow_runner.identity import DataDir  # noqa: PLC0415 - only here are they needed
-    from qflow_runner.n8n_files import write_files  # noqa: PLC0415
+    from qflow_runner.identity import DataDir
+    from qflow_runner.n8n_files import write_files
 
     settings = read_settings({})
     token = DataDir.kept_token(settings)

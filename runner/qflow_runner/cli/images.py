@@ -19,7 +19,7 @@ def images_build(
     ] = "auto",
 ) -> None:
     """Build the sandbox images that this version of Qflow wants. Quick for those that exist."""
-    from qflow_runner.sandbox import images  # noqa: PLC0415 - only here is it needed
+    from qflow_runner.sandbox import images
 
     for name in images.build_images(python or list(images.SUPPORTED), base, print):
         print(name)
@@ -28,7 +28,7 @@ def images_build(
 @app.command("list")
 def images_list() -> None:
     """Which Python versions this machine has images for."""
-    from qflow_runner.sandbox import images  # noqa: PLC0415
+    from qflow_runner.sandbox import images
 
     table = Table("Python", "Image", "Built", "Support")
     for row in images.list_images():

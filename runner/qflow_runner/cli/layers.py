@@ -88,6 +88,34 @@ def layers_remove(layer: Annotated[list[str], typer.Argument(help="Ids, or their
     _with_layers(work)
 
 
+@app.command("audit")
+def layers_audit(
+    *,
+    clean: Annotated[bool, typer.Option("--all", help="Show packages without findings too")] = False,
+) -> None:
+    """What is known to be vulnerable in the installed packages. Ends with 1 where something is, with 3 where that is not known."""
+    # Its HTTP client takes a while to import, and the other commands do not need it.
+    from qflow_runner.advisories import Advisories, audit_table
+    from qflow_runner.vetting import Vetting
+
+    worst: set[str] = set()
+
+    async def work(layers: Layers) -> None:
+        settings = read_settings({})
+        vetting = Vetting(settings, Advisories(settings))
+        await vetting.open()
+        try:
+            packages = {package for info in layers.list() for package in info.packages}
+            audit = await vetting.audit(sorted(packages, key=lambda package: (package.name, package.version)))
+        finally:
+            await vetting.close()
+        Console().print(audit_table(audit, clean=clean))
+        worst.add(audit.worst)
+
+    _with_layers(work)
+    raise SystemExit(1 if "vulnerable" in worst else 3 if "not checked" in worst else 0)
+
+
 @app.command("upgrade")
 def layers_upgrade(
     requirements: Requirements = None,

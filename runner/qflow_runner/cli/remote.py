@@ -20,7 +20,7 @@ def post(settings: Settings, runner: str, path: str, body: dict[str, Any], *, de
 
 
 async def _post(url: str, token: str, body: dict[str, Any], deadline_s: float) -> Any:
-    import aiohttp  # noqa: PLC0415 - only here is it needed
+    import aiohttp
 
     headers = {"Authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=deadline_s, sock_connect=CONNECT_S)

@@ -72,14 +72,14 @@ def definitions_save(
 
 
 async def _new_version(settings: Settings, code: str, function: str, python: str, note: str) -> NewVersion:
-    from pydantic import ValidationError  # noqa: PLC0415 - only here are they needed
+    from pydantic import ValidationError
 
-    from qflow_runner.analysis import Analyzer  # noqa: PLC0415
-    from qflow_runner.api.bodies import sentence  # noqa: PLC0415
-    from qflow_runner.api.saving import new_version  # noqa: PLC0415
-    from qflow_runner.definitions import DefinitionRequest, Definitions  # noqa: PLC0415
-    from qflow_runner.errors import RequestError  # noqa: PLC0415
-    from qflow_runner.sandbox.images import SUPPORTED  # noqa: PLC0415
+    from qflow_runner.analysis import Analyzer
+    from qflow_runner.api.bodies import sentence
+    from qflow_runner.api.saving import new_version
+    from qflow_runner.definitions import DefinitionRequest, Definitions
+    from qflow_runner.errors import RequestError
+    from qflow_runner.sandbox.images import SUPPORTED
 
     try:
         request = DefinitionRequest(code=code, function=function, python=python)

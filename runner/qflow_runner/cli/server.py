@@ -26,9 +26,9 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Where the runner keeps its token")] = None,
 ) -> None:
     """Run the runner until it is stopped. Every setting can also be given as QFLOW_<NAME>; see `qflow settings`."""
-    from qflow_runner.api import server  # noqa: PLC0415 - only here is it needed
-    from qflow_runner.sandbox.choose import choose_backend  # noqa: PLC0415
-    from qflow_runner.sandbox.images import SUPPORTED  # noqa: PLC0415
+    from qflow_runner.api import server
+    from qflow_runner.sandbox.choose import choose_backend
+    from qflow_runner.sandbox.images import SUPPORTED
 
     given = {"host": host, "port": port, "backend": backend, "data_dir": data_dir}
     settings = read_settings({name: value for name, value in given.items() if value is not None})

@@ -28,17 +28,17 @@ class BuiltWheels:
     """All its methods touch the disk."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
 
     def open(self) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in self._directory.glob(f"{NEW}*"):
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self.directory.glob(f"{NEW}*"):
             tree.remove(left)
 
     def find(self, python: str, name: str, version: str) -> Built | None:
         """The oldest that is whole."""
         found: list[tuple[float, Built]] = []
-        for about in self._directory.glob(f"*/{ABOUT}"):
+        for about in self.directory.glob(f"*/{ABOUT}"):
             try:
                 built = _FORM.validate_json(about.read_bytes())
             except (OSError, ValidationError) as error:
@@ -55,11 +55,11 @@ class BuiltWheels:
                 f"{built.name} {built.version} was built on this runner, and its wheel is gone or was changed.",
                 hint="Restore 'wheels' in QFLOW_DATA_DIR from a backup, or upgrade the requirements: it is built anew then.",
             )
-        return self._directory / built.wheel
+        return self.directory / built.wheel
 
     def add(self, wheel: Path, built: Built) -> Built:
         """Keep it, if that hash is not kept already. `wheel` is a file of this user's own."""
-        scratch = Path(tempfile.mkdtemp(dir=self._directory, prefix=NEW))
+        scratch = Path(tempfile.mkdtemp(dir=self.directory, prefix=NEW))
         try:
             shutil.copyfile(wheel, scratch / built.file)
             (scratch / built.file).chmod(0o644)
@@ -67,19 +67,19 @@ class BuiltWheels:
             with (scratch / built.file).open("rb") as file:
                 os.fsync(file.fileno())
             scratch.chmod(0o755)
-            place = self._directory / built.wheel
+            place = self.directory / built.wheel
             if place.exists() and not self._whole(built):
                 tree.remove(place)
             if not place.exists():
                 scratch.rename(place)
-                tree.sync(self._directory)
+                tree.sync(self.directory)
         finally:
             tree.remove(scratch)
         return built
 
     def _whole(self, built: Built) -> bool:
         try:
-            with (self._directory / built.wheel / built.file).open("rb") as file:
+            with (self.directory / built.wheel / built.file).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == built.wheel
         except OSError:
             return False

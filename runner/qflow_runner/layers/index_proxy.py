@@ -27,8 +27,10 @@ from qflow_runner.layers.lines import shown
 log = structlog.get_logger()
 
 PART = 1 << 16
-PAGE_MAX = 64 << 20
+PAGE_MAX = 32 << 20
 TEXT_MAX = 8 << 20
+CONNECTIONS_MAX = 128
+REQUESTS_MAX = 20_000
 REFUSED_KEPT = 20
 AT_ONCE = 16
 CONNECT_S = 30.0
@@ -42,6 +44,13 @@ _WHEEL = re.compile(r"/wheel/([A-Za-z0-9_.!+\-]{1,200}\.whl)")
 
 class _TooMuch(Exception):
     """More than may be fetched, or handed over."""
+
+
+class _Surplus(asyncio.Protocol):
+    """A connection more than there may be: each one takes memory and a descriptor of the runner."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 class IndexProxy:
@@ -66,7 +75,9 @@ class IndexProxy:
         self.handed: dict[str, bytes] = {}
         """What came as `answer` and as `source`: the first of each, which the package's own code cannot replace."""
         self.wheel: Path | None = None
-        self._taking = False
+        self.disk_full = False
+        self._claimed: set[str] = set()
+        self._requests = 0
 
     @asynccontextmanager
     async def listening(self, path: Path) -> AsyncGenerator[None]:
@@ -80,7 +91,11 @@ class IndexProxy:
             trust_env=True,
         ) as self._http:
             server = web.Server(self._answer, access_log=None)
-            listener = await asyncio.get_running_loop().create_unix_server(server, str(path))
+
+            def connected() -> asyncio.Protocol:
+                return server() if len(server.connections) < CONNECTIONS_MAX else _Surplus()
+
+            listener = await asyncio.get_running_loop().create_unix_server(connected, str(path))
             await asyncio.to_thread(path.chmod, 0o666)
             try:
                 yield
@@ -93,6 +108,9 @@ class IndexProxy:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         target = request.raw_path
         try:
+            self._requests += 1
+            if self._requests > REQUESTS_MAX:
+                raise _TooMuch
             if target.startswith("/"):
                 return await self._own(request, target)
             upstream = self._hosts.find(target)
@@ -101,8 +119,9 @@ class IndexProxy:
             async with self._asking:
                 return await self._forward(request, upstream, target)
         except _TooMuch:
+            if not self.too_much:
+                log.warning("sources.too_much", mb=self._max >> 20, requests=self._requests)
             self.too_much = True
-            log.warning("sources.too_much", mb=self._max >> 20)
             # No answer at all: one that ends early could be taken for a whole one.
             if request.transport is not None:
                 request.transport.abort()
@@ -110,8 +129,8 @@ class IndexProxy:
 
     def _refuse(self, method: str, target: str) -> web.Response:
         host = shown(_host(target) or target)
-        log.warning("sources.refused", host=host, method=method)
-        if len(self.refused) < REFUSED_KEPT:
+        if host not in self.refused and len(self.refused) < REFUSED_KEPT:
+            log.warning("sources.refused", host=host, method=method)
             self.refused[host] = None
         return _said(HTTPStatus.FORBIDDEN, f"{method} {host} is refused: a build may read the index alone.")
 
@@ -128,7 +147,8 @@ class IndexProxy:
                 return await self._pass(request, upstream, got)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = shown(str(error)) or type(error).__name__
-            log.warning("sources.unreachable", host=upstream.host, reason=reason)
+            if upstream.host not in self.failed:
+                log.warning("sources.unreachable", host=upstream.host, reason=reason)
             self.failed[upstream.host] = reason
             if request.transport is not None and request.transport.is_closing():
                 raise
@@ -182,28 +202,37 @@ class IndexProxy:
         name = target.removeprefix("/")
         if request.method != "PUT" or name not in {"answer", "source"}:
             return _said(HTTPStatus.NOT_FOUND, "not found")
+        if not self._claim(name):
+            return _said(HTTPStatus.CONFLICT, "there is one")
         content = bytearray()
         async for part in request.content.iter_chunked(PART):
             content += part
             if len(content) > TEXT_MAX:
                 raise _TooMuch
-        if name in self.handed:
-            return _said(HTTPStatus.CONFLICT, "there is one")
         self.handed[name] = bytes(content)
         return web.Response()
 
+    def _claim(self, name: str) -> bool:
+        if name in self._claimed:
+            return False
+        self._claimed.add(name)
+        return True
+
     async def _take(self, request: web.BaseRequest, name: str) -> web.Response:
         """Written by this side, so that it is a file, of this user, and no larger than it may be."""
-        if self._taking:
+        if not self._claim("wheel"):
             return _said(HTTPStatus.CONFLICT, "there is one")
-        self._taking = True
         size = 0
         with (self._place / "wheel").open("xb") as file:
             async for part in request.content.iter_chunked(PART):
                 size += len(part)
                 if size > self._max:
                     raise _TooMuch
-                await asyncio.to_thread(file.write, part)
+                try:
+                    await asyncio.to_thread(file.write, part)
+                except OSError as error:
+                    self.disk_full = True
+                    return _said(HTTPStatus.INSUFFICIENT_STORAGE, str(error.strerror))
         path = self._place / name
         await asyncio.to_thread((self._place / "wheel").rename, path)
         self.wheel = path

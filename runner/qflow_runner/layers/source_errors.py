@@ -11,6 +11,7 @@ from qflow_runner.errors import (
     BuildTimeout,
     DependencyError,
     HashMismatch,
+    LayerDiskFull,
     SourceBuildFailed,
     SourceHostRefused,
     SourceMemory,
@@ -65,6 +66,8 @@ def _limit(attempt: Attempt, settings: Settings) -> DependencyError | None:
         )
     if attempt.ended.out_of_memory or attempt.ended.status == _KILLED:
         return SourceMemory(f"{what} took more than {settings.build_memory_mb} MB of memory.")
+    if attempt.proxy.disk_full:
+        return LayerDiskFull("The runner's disk is full: what was built could not be kept.")
     if attempt.proxy.too_much:
         return SourceBuildFailed(
             f"{what} moved more than {settings.layer_max_mb} MB.",

@@ -25,7 +25,7 @@ from packaging.version import InvalidVersion, Version
 from uv import find_uv_bin
 
 from qflow_runner.errors import DependencyError, SourceBuildFailed
-from qflow_runner.layers.built import BuiltWheels
+from qflow_runner.layers.built import NEW, BuiltWheels
 from qflow_runner.layers.index_hosts import Hosts
 from qflow_runner.layers.index_proxy import IndexProxy
 from qflow_runner.layers.lines import Asked
@@ -128,7 +128,7 @@ class Sources:
             "uv": [UV_PATH, "build", "--wheel", "--no-build", "--python", PYTHON, *_QUIET],
         }
         log.info("sources.building", package=name, version=version, python=python)
-        with tempfile.TemporaryDirectory(prefix="qflow-wheel-") as scratch:
+        with tempfile.TemporaryDirectory(dir=self._kept.directory, prefix=NEW) as scratch:
             done = await self._run(job, python, {}, Path(scratch))
             wheel, source = done.proxy.wheel, _source_of(done.proxy.handed.get("source", b""))
             if done.ended.status or wheel is None or not source:

@@ -221,7 +221,10 @@ def _confine(client: docker.DockerClient, job: Confined, name: str, labels: dict
             pids_limit=job.processes,
             tmpfs=tmp,
             shm_size="16m",
-            ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+            ulimits=[
+                docker.types.Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+                docker.types.Ulimit(name="core", soft=0, hard=0),
+            ],
             log_config=docker.types.LogConfig(type="json-file", config={"max-size": "256k"}),
         ),
     )
