@@ -36,6 +36,8 @@ export interface Setup {
 	/** The nodes before this one; by default the first one's first output is where the items come from. */
 	parents?: NodeTypeAndVersion[];
 	source?: ISourceData;
+	/** What the credential of the type "Qflow Secrets" holds; absent: none is chosen. */
+	secrets?: unknown;
 	/** All nodes that follow, and what stands directly before each: by default this one. */
 	children?: Array<Partial<NodeTypeAndVersion> & { before?: string[] }>;
 }
@@ -72,6 +74,10 @@ export class FakeContext {
 			typeVersion: 1,
 			position: [0, 0],
 			parameters: setup.parameters as INode['parameters'],
+			credentials: {
+				qflowApi: { id: '1', name: 'Qflow' },
+				...('secrets' in setup ? { qflowSecretsApi: { id: '2', name: 'Secrets' } } : {}),
+			},
 			...(setup.onError ? { onError: setup.onError } : {}),
 		};
 	}
@@ -157,13 +163,18 @@ export class FakeContext {
 		this.console.push(...messages);
 	}
 
-	async getCredentials() {
+	async getCredentials(type: string) {
+		if (this.node.credentials?.[type] === undefined) throw new Error(`There is no ${type}.`);
+		return type === 'qflowApi' ? this.runner : { values: this.setup.secrets };
+	}
+
+	private get runner() {
 		return { url: this.setup.url, token: this.setup.token };
 	}
 
 	/** As in n8n: the credential authenticates, cancelling the execution aborts, errors are wrapped. */
 	private async request(_credential: string, options: IHttpRequestOptions) {
-		const complete = await new QflowApi().authenticate(await this.getCredentials(), options);
+		const complete = await new QflowApi().authenticate(this.runner, options);
 		this.limits.push([options.url?.split('?')[0], options.timeout]);
 		this.atOnce += 1;
 		this.mostAtOnce = Math.max(this.mostAtOnce, this.atOnce);

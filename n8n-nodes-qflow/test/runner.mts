@@ -18,6 +18,7 @@ import type {
 export interface RunBody {
 	items: Array<{ json: Record<string, unknown>; binary?: Record<string, unknown> }>;
 	args?: Array<Record<string, unknown>>;
+	secrets?: Record<string, string>;
 }
 
 export interface SeenRun {

@@ -202,7 +202,10 @@ class PackagePython(DependencyError):
 
 class WheelMissing(DependencyError):
     code = "wheel_missing"
-    hint = "Only built packages (wheels) are installed: allow another version, or choose another Python in the node."
+    hint = (
+        "Only built packages (wheels) are installed: allow another version, or choose another Python in the node. "
+        "The administrator can allow building from source (QFLOW_SOURCE_DISTRIBUTIONS)."
+    )
 
 
 class HashMismatch(DependencyError):

@@ -97,6 +97,7 @@ async def test_a_source_distribution_is_built_once_and_installed(
         (each.name, each.version) for each in lock.packages
     ]
     assert ("from_source", "plain_one") == layer.modules
+    assert list((layer.path / "__pycache__").glob("from_source.*.pyc"))
     assert "made_by = 'the build'" in (layer.path / "from_source.py").read_text()
     (built,) = lock.built
     assert hashlib.sha256(source.read_bytes()).hexdigest() == built.source
@@ -336,6 +337,28 @@ async def test_a_build_cannot_pass_for_another_package(make: Make, index: Source
     assert ["climber-1.0-py3-none-any.whl"] == [
         path.name for path in (layers._settings.data_dir / "wheels").glob("*/*.whl")
     ]
+
+
+async def test_a_build_cannot_say_what_it_was_built_from(make: Make, index: SourceIndex) -> None:
+    """No code of it runs before the hash of its source was told: uv looks it up without asking the package."""
+    source = index.sdist(
+        "early",
+        harm="""
+        import http.client, socket
+        class Runner(http.client.HTTPConnection):
+            def connect(self):
+                self.sock = socket.socket(socket.AF_UNIX)
+                self.sock.connect("/run/qflow-build/index.sock")
+        runner = Runner("runner")
+        runner.request("PUT", "/source", body=b'{"sha256": "%s"}' % (b"0" * 64))
+        runner.getresponse()
+        """,
+    )
+    layers = await make()
+
+    lock = await layers.lock(["early"], PYTHON)
+
+    assert hashlib.sha256(source.read_bytes()).hexdigest() == lock.built[0].source
 
 
 async def test_an_endless_answer_of_a_build_is_bounded(make: Make, index: SourceIndex) -> None:

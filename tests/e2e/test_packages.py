@@ -83,7 +83,7 @@ async def test_a_model_of_scikit_learn_is_trained_in_one_node_and_used_in_anothe
     assert "scikit-learn" in installed(execution, "Train")
     [trained] = execution.values("Train")
     assert trained["accuracy"] == 1.0
-    assert "Pipeline" in trained["model"]["$qflow"]["type"]
+    assert trained["model"]["$qflow"]["type"] == "sklearn.Pipeline"
     assert [(each["flower"], each["species"]) for each in execution.values("Predict")] == [
         ("A", "setosa"),
         ("B", "versicolor"),
@@ -203,8 +203,21 @@ async def test_a_figure_is_shown_in_the_editor(bare: Parts, editor: Editor, pict
 
     size = await figure.evaluate("each => each.decode().then(() => [each.naturalWidth, each.naturalHeight])")
     assert size[0] > size[1] > 300
+    await widen_output(editor)
     await editor.screenshot(pictures / "figure.png")
     await editor.close_node()
+
+
+async def widen_output(editor: Editor, by: int = 130) -> None:
+    """Move the middle of the open node to the left, so that more is seen of what came out."""
+    handle = editor.page.locator('[data-test-id="panel-drag-button"]')
+    box = await handle.bounding_box()
+    assert box is not None
+    left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    await editor.page.mouse.move(left, top)
+    await editor.page.mouse.down()
+    await editor.page.mouse.move(left - by, top, steps=5)
+    await editor.page.mouse.up()
 
 
 async def refused(parts: Parts, code: str, requirements: str = "") -> str:

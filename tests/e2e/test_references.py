@@ -309,7 +309,7 @@ async def step(api: N8nApi, workflow: Workflow, name: str, earlier: Execution, d
 
 async def test_a_sub_workflow_gets_the_object(parts: Parts, runner: Runner) -> None:
     """Where the node that makes it was saved for all workflows of the runner; what comes back are items."""
-    name = await save(runner, MODEL, output="reference", reference_scope="runner")
+    name = await save(runner, MODEL, python="3.12", output="reference", reference_scope="runner")
     fit = node("Fit", QFLOW_NODE, {"source": "saved", "savedName": located(name)})
     workflow = await calling(parts, fit)
 

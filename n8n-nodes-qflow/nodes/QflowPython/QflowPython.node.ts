@@ -14,6 +14,7 @@ import { getPackages } from './packages';
 import { properties } from './properties';
 import { runPython } from './run';
 import { searchSaved } from './saved';
+import { testSecrets } from './secrets';
 import { isCancelled } from './transport';
 import { inputs, outputs, subtitle } from './wires';
 
@@ -30,12 +31,21 @@ export class QflowPython implements INodeType {
 		usableAsTool: true,
 		inputs,
 		outputs,
-		credentials: [{ name: 'qflowApi', required: true }],
+		credentials: [
+			{ name: 'qflowApi', required: true },
+			{
+				name: 'qflowSecretsApi',
+				displayName: 'Secrets (Optional)',
+				required: false,
+				testedBy: 'testSecrets',
+			},
+		],
 		parameterPane: 'wide',
 		properties,
 	};
 
 	methods = {
+		credentialTest: { testSecrets },
 		loadOptions: { getFunctions, getPackages },
 		listSearch: { searchSaved },
 		resourceMapping: { getParameters },

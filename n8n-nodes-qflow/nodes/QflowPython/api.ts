@@ -3,6 +3,7 @@
 export type Mode = 'auto' | 'item' | 'all' | 'script';
 export type Output = 'auto' | 'items' | 'reference';
 export type Validation = 'strict' | 'coerce' | 'off';
+export type ReferenceScope = 'workflow' | 'runner';
 
 /** A definition that the runner keeps by name. Without a version, the newest. */
 export interface SavedRef {
@@ -26,6 +27,14 @@ export interface Definition {
 	output?: Output;
 	validation?: Validation;
 	timeout_s?: number;
+	/** How long a result answers the same input again; 0: never. */
+	cache_ttl_s?: number;
+	/** How many items are worked on at once. */
+	parallel?: number;
+	/** Who may use the references that a run answers. */
+	reference_scope?: ReferenceScope;
+	/** Whether a run is run again when its sandbox or session is lost. */
+	idempotent?: boolean;
 }
 
 /** The answer to it, as far as the node needs it. A runner may be older than a member. */

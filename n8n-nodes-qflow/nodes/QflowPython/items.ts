@@ -1,6 +1,7 @@
 import type { INode, INodeExecutionData } from 'n8n-workflow';
 
 import type { Mode, RunReply } from './api';
+import type { Secrets } from './secrets';
 import type { Files } from './upload';
 
 /**
@@ -13,6 +14,7 @@ export function encodeRun(
 	items: INodeExecutionData[],
 	argumentList: string,
 	files: Array<Files | undefined> = [],
+	secrets?: Secrets,
 ): Buffer {
 	let text = '{"items":[';
 	let separator = '';
@@ -22,7 +24,8 @@ export function encodeRun(
 		text += binary === undefined ? '}' : `,"binary":${JSON.stringify(binary)}}`;
 		separator = ',';
 	});
-	text += argumentList === '[]' ? ']}' : `],"args":${argumentList}}`;
+	text += argumentList === '[]' ? ']' : `],"args":${argumentList}`;
+	text += secrets === undefined ? '}' : `,"secrets":${JSON.stringify(secrets)}}`;
 	return Buffer.from(text);
 }
 

@@ -1,20 +1,15 @@
 import type { IExecuteFunctions, INode } from 'n8n-workflow';
 import { randomUUID } from 'crypto';
 
-import type { Definition, Mode, Output, SavedRef, Validation } from './api';
+import type { Definition, Mode, Output, SavedRef } from './api';
 import { sentence } from './errors';
+import { readOptions } from './options';
 import { functionName, requirementLines } from './parameters';
 
 export const DEFAULT_TIMEOUT_S = 30;
 
 /** The longest name that the runner takes. */
 const NAME_LENGTH = 200;
-
-interface Options {
-	python?: string;
-	timeout?: number;
-	validation?: Validation;
-}
 
 /** Whose run it is. Runs of one workflow share a sandbox, and those of one execution a session in it. */
 export interface Place {
@@ -47,13 +42,9 @@ export function readQuery(
 export function readDefinition(context: IExecuteFunctions, node: INode): Definition {
 	const name = functionName(context.getNodeParameter('function', 0, ''));
 	const requirements = requirementLines(context.getNodeParameter('requirements', 0, ''));
-	const options = context.getNodeParameter('options', 0, {}) as Options;
+	const options = readOptions(context, node);
 	const mode = context.getNodeParameter('mode', 0, 'auto') as Mode;
 	const output = context.getNodeParameter('output', 0, 'auto') as Output;
-	const timeout = options.timeout === undefined ? undefined : Number(options.timeout);
-	if (timeout !== undefined && !(timeout > 0)) {
-		throw sentence(node, 'The time limit is not a number of seconds', 'Write one, such as 30.');
-	}
 	const chosen = {
 		...(name === '' ? {} : { function: name }),
 		...(requirements.length === 0 ? {} : { requirements }),
@@ -65,9 +56,7 @@ export function readDefinition(context: IExecuteFunctions, node: INode): Definit
 			...chosen,
 			...(mode === 'auto' ? {} : { mode }),
 			...(output === 'auto' ? {} : { output }),
-			...(options.python === undefined ? {} : { python: options.python }),
-			...(options.validation === undefined ? {} : { validation: options.validation }),
-			...(timeout === undefined ? {} : { timeout_s: timeout }),
+			...options,
 		};
 	}
 	const code = context.getNodeParameter('code', 0) as string;
@@ -77,11 +66,12 @@ export function readDefinition(context: IExecuteFunctions, node: INode): Definit
 	return {
 		code,
 		...chosen,
-		python: options.python ?? '3.12',
+		python: '3.12',
 		mode,
 		output,
-		validation: options.validation ?? 'strict',
-		timeout_s: timeout ?? DEFAULT_TIMEOUT_S,
+		validation: 'strict',
+		timeout_s: DEFAULT_TIMEOUT_S,
+		...options,
 	};
 }
 

@@ -10,6 +10,7 @@ import { decodeItems, encodeRun } from './items';
 import { showCost, showFailures, showOutput } from './output';
 import { checkParents } from './parents';
 import { DEFAULT_TIMEOUT_S, readDefinition, readPlace, readQuery } from './request';
+import { readSecrets } from './secrets';
 import { call } from './transport';
 import type { Uploaded } from './upload';
 import { uploadFiles } from './upload';
@@ -31,6 +32,7 @@ export async function runPython(
 	const definition = readDefinition(context, node);
 	if (definition.validation !== 'off') await checkParents(context, node);
 	const argumentList = encodeArguments(context, node, definition.mode ?? 'auto', items.length);
+	const secrets = await readSecrets(context, node);
 	const place = readPlace(context);
 	const keep = (definition.output ?? 'auto') === 'auto' && feedsOnlyQflow(context, node);
 	const query = readQuery(context, node, place, keep);
@@ -42,7 +44,7 @@ export async function runPython(
 		return await call(context, node, {
 			method: 'POST',
 			path: `/v1/definitions/${stored.id}/runs?${query}`,
-			body: encodeRun(items, argumentList, files.items),
+			body: encodeRun(items, argumentList, files.items, secrets),
 			timeoutMs: timeLimit(stored) * 1000,
 			runs: true,
 		});

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 
 ABOUT = "built.json"
 NEW = ".new-"
+LEFT_S = 86_400.0
 
 _FORM = TypeAdapter(Built)
 
@@ -33,7 +35,9 @@ class BuiltWheels:
     def open(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self.directory.glob(f"{NEW}*"):
-            tree.remove(left)
+            # A younger one may be another process's, which is at it.
+            if time.time() - left.lstat().st_mtime > LEFT_S:
+                tree.remove(left)
 
     def find(self, python: str, name: str, version: str) -> Built | None:
         """The oldest that is whole."""

@@ -108,9 +108,7 @@ class IndexProxy:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         target = request.raw_path
         try:
-            self._requests += 1
-            if self._requests > REQUESTS_MAX:
-                raise _TooMuch
+            self._count_request()
             if target.startswith("/"):
                 return await self._own(request, target)
             upstream = self._hosts.find(target)
@@ -187,6 +185,11 @@ class IndexProxy:
                 raise _TooMuch
         return bytes(page)
 
+    def _count_request(self) -> None:
+        self._requests += 1
+        if self._requests > REQUESTS_MAX:
+            raise _TooMuch
+
     def _count(self, upstream: Upstream, size: int) -> None:
         self.fetched[upstream.host] += size
         if self.fetched.total() > self._max:
@@ -223,7 +226,7 @@ class IndexProxy:
         if not self._claim("wheel"):
             return _said(HTTPStatus.CONFLICT, "there is one")
         size = 0
-        with (self._place / "wheel").open("xb") as file:
+        with (self._place / "wheel").open("xb", buffering=0) as file:
             async for part in request.content.iter_chunked(PART):
                 size += len(part)
                 if size > self._max:

@@ -12,7 +12,7 @@ from qflow_agent.wire import msgpack
 
 _HEAD = struct.Struct(">IQ")
 _PIECES = 16
-_RECORDS = 64
+_READS = 64
 
 Record = Tuple[List[Any], memoryview]
 
@@ -59,9 +59,9 @@ class Link:
             if record is not None:
                 return record[0]
 
-    def ready(self) -> Iterator[Record]:
-        """What has come, a bounded number of records. Raises LinkBroken after the last that is whole."""
-        for _ in range(_RECORDS):
+    def ready(self, reads: int = _READS) -> Iterator[Record]:
+        """What has come, in at most so many reads. Raises LinkBroken after the last that is whole."""
+        for _ in range(reads):
             try:
                 record = self._next()
             except BlockingIOError:

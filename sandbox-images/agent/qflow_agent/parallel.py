@@ -28,6 +28,9 @@ TICK_S = 0.25
 GRACE_S = 0.2
 """How long, past the time limit, workers may take to tell where it met them."""
 
+LAST_READS = 10_000
+"""What a socket that is full of small records takes."""
+
 FURTHER_S = 0.02
 """How long the others may take then, when one has told."""
 
@@ -179,7 +182,7 @@ class Crew:
         if not self._read(min(TICK_S, until)):
             for worker in list(self._workers.values()):
                 if forks.is_dead(worker.pid):
-                    self._gone(worker)
+                    self._bury(worker)
         if self._failed:
             self._read(0)  # the failure of a lower item may have come as well
             raise self._failed[min(self._failed)]
@@ -195,14 +198,22 @@ class Crew:
         events = self._poll.poll(max(seconds, 0) * 1000)
         for descriptor, _ in events:
             worker = self._workers.get(descriptor)
-            if worker is None:
-                continue
-            try:
-                for message, payload in worker.link.ready():
-                    self._handle(worker, message, payload)
-            except LinkBroken:
-                self._gone(worker)
+            if worker is not None:
+                try:
+                    for message, payload in worker.link.ready():
+                        self._handle(worker, message, payload)
+                except LinkBroken:
+                    self._gone(worker)
         return bool(events)
+
+    def _bury(self, worker: Worker) -> None:
+        """A worker ended, but its socket may not have: first its last words."""
+        try:
+            for message, payload in worker.link.ready(LAST_READS):
+                self._handle(worker, message, payload)
+        except LinkBroken:
+            pass
+        self._gone(worker)
 
     def _handle(self, worker: Worker, message: List[Any], payload: memoryview) -> None:
         kind, rest = message[0], message[1:]

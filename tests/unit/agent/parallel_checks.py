@@ -198,7 +198,8 @@ def check_what_the_code_starts_ends_with_the_run():
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     late = "import subprocess\ndef f(n: int):\n    subprocess.run(['sleep', '60'])\n"
     with within(10), limit(0.5):
-        assert Flow(2).fails(late, numbers(4)).code == "time_limit"
+        problem = Flow(2).fails(late, numbers(4))
+    assert problem.code == "time_limit", problem.document()
 
 
 def check_a_forked_process_that_comes_back_has_no_say():

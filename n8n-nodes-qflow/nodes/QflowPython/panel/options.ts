@@ -10,6 +10,23 @@ export const options: INodeProperties = {
 	placeholder: 'Add Option',
 	options: [
 		{
+			displayName: 'Cache Results For (Seconds)',
+			name: 'cache',
+			type: 'number',
+			typeOptions: { minValue: 0, maxValue: 2_592_000 },
+			default: 0,
+			description:
+				'How long a result answers the same input again, without running the code. 0 turns it off.',
+		},
+		{
+			displayName: 'Parallel Items',
+			name: 'parallel',
+			type: 'number',
+			typeOptions: { minValue: 1, maxValue: 64, numberPrecision: 0 },
+			default: 1,
+			description: 'How many items a function that is called once for each item works on at once',
+		},
+		{
 			displayName: 'Python Version',
 			name: 'python',
 			type: 'options',
@@ -17,6 +34,36 @@ export const options: INodeProperties = {
 			noDataExpression: true,
 			description: 'Version of Python that runs the code',
 			options: PYTHONS.map((version) => ({ name: `Python ${version}`, value: version })),
+		},
+		{
+			displayName: 'References Usable By',
+			name: 'referenceScope',
+			type: 'options',
+			default: 'workflow',
+			noDataExpression: true,
+			description: 'Where the objects that this node hands on as references can be used',
+			options: [
+				{
+					name: 'This Workflow',
+					value: 'workflow',
+					description: 'To any other workflow they stand for nothing',
+				},
+				{
+					name: 'Other Workflows Too',
+					value: 'runner',
+					description: 'For a sub-workflow that is given them, for example',
+				},
+			],
+		},
+		{
+			displayName: 'Safe to Run Twice',
+			name: 'idempotent',
+			type: 'boolean',
+			default: false,
+			noDataExpression: true,
+			description:
+				'Whether the code is run once more when its sandbox or session was lost. Turn it on where ' +
+				'doing everything twice does no harm.',
 		},
 		{
 			displayName: 'Time Limit (Seconds)',

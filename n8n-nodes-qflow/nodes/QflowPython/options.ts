@@ -1,0 +1,62 @@
+import type { IExecuteFunctions, INode } from 'n8n-workflow';
+
+import type { Definition, ReferenceScope, Validation } from './api';
+import { sentence } from './errors';
+
+/** As the runner has them. */
+const MAX_CACHE_S = 2_592_000;
+const MAX_PARALLEL = 64;
+
+/** The collection of the panel, with what a person added to it. Expressions may have made anything of a number. */
+interface Chosen {
+	cache?: unknown;
+	idempotent?: boolean;
+	parallel?: unknown;
+	python?: string;
+	referenceScope?: ReferenceScope;
+	timeout?: unknown;
+	validation?: Validation;
+}
+
+/** Only what the options say; the rest is as it was saved, or the runner's default. Throws NodeOperationError. */
+export function readOptions(context: IExecuteFunctions, node: INode): Partial<Definition> {
+	const chosen = context.getNodeParameter('options', 0, {}) as Chosen;
+	const timeout_s = numberOf(chosen.timeout);
+	if (timeout_s !== undefined && !(timeout_s > 0)) {
+		throw sentence(node, 'The time limit is not a number of seconds', 'Write one, such as 30.');
+	}
+	const cache_ttl_s = numberOf(chosen.cache);
+	if (cache_ttl_s !== undefined && !(cache_ttl_s >= 0 && cache_ttl_s <= MAX_CACHE_S)) {
+		throw sentence(
+			node,
+			'"Cache Results For" is not a number of seconds that results can be kept',
+			`Write one up to ${MAX_CACHE_S}, which is 30 days, or 0 to keep none.`,
+		);
+	}
+	const parallel = numberOf(chosen.parallel);
+	if (
+		parallel !== undefined &&
+		!(Number.isInteger(parallel) && parallel >= 1 && parallel <= MAX_PARALLEL)
+	) {
+		throw sentence(
+			node,
+			'"Parallel Items" is not a number of items',
+			`Write a whole number from 1 to ${MAX_PARALLEL}.`,
+		);
+	}
+	const { python, validation, referenceScope: reference_scope, idempotent } = chosen;
+	const said = {
+		python,
+		validation,
+		timeout_s,
+		cache_ttl_s,
+		parallel,
+		reference_scope,
+		idempotent,
+	};
+	return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+}
+
+function numberOf(value: unknown): number | undefined {
+	return value === undefined ? undefined : Number(value);
+}
