@@ -73,7 +73,12 @@ export class FakeContext {
 			type: NODE_TYPE,
 			typeVersion: 1,
 			position: [0, 0],
-			parameters: setup.parameters as INode['parameters'],
+			parameters: {
+				...setup.parameters,
+				...('secrets' in setup
+					? { options: { useSecrets: true, ...(setup.parameters.options as object) } }
+					: {}),
+			} as INode['parameters'],
 			credentials: {
 				qflowApi: { id: '1', name: 'Qflow' },
 				...('secrets' in setup ? { qflowSecretsApi: { id: '2', name: 'Secrets' } } : {}),

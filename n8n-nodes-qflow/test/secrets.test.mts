@@ -41,13 +41,16 @@ test('A name is a name, whatever JavaScript makes of it', async ({ runner, prepa
 	expect(runner.runs[0]?.text).toContain('"secrets":{"__proto__":"x","toString":"y"}}');
 });
 
-test('Where no credential is chosen, none is read and nothing is sent', async ({
+test('Where secrets are not asked for, or not chosen, nothing is sent', async ({
 	runner,
 	prepare,
 }) => {
 	await prepare().execute();
+	await prepare({ options: { useSecrets: true } }).execute();
+	await prepare({ options: { useSecrets: false } }, { secrets: '{"left": "over"}' }).execute();
 
-	expect(runner.runs[0]?.text).toEqual('{"items":[{"json":{"n":1}},{"json":{"n":2}}]}');
+	const plain = '{"items":[{"json":{"n":1}},{"json":{"n":2}}]}';
+	expect(runner.runs.map((run) => run.text)).toEqual([plain, plain, plain]);
 });
 
 test.for<[string, unknown]>([

@@ -1,12 +1,14 @@
 """The node's options and its secrets, in a real n8n."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
 
+from lab.browser import Editor
 from lab.n8n_api import N8nApi
 from lab.parts import Parts
-from lab.workflows import Node, Workflow, chain, node, pinned, qflow, with_credential
+from lab.workflows import CREDENTIAL_TYPE, Node, Workflow, chain, node, pinned, qflow, with_credential
 
 SECRETS_TYPE = "qflowSecretsApi"
 VALUE = 'hunter2-"é"\\'
@@ -34,7 +36,9 @@ def with_options(made: Node, **options: object) -> Node:
 
 
 async def secret_workflow(parts: Parts, credential: Mapping[str, str], code: str = DIGEST) -> Workflow:
-    workflow = with_credential(chain("Secrets", [START, qflow("Digest", code)]), parts.credential)
+    workflow = with_credential(
+        chain("Secrets", [START, with_options(qflow("Digest", code), useSecrets=True)]), parts.credential
+    )
     workflow["nodes"][1]["credentials"][SECRETS_TYPE] = dict(credential)
     return await parts.n8n.api.create_workflow(workflow)
 
@@ -59,6 +63,36 @@ async def test_a_secret_reaches_the_code_and_no_data_of_the_execution(parts: Par
     for execution in (ran, failed):
         assert "hunter2" not in json.dumps(execution.data)
         assert "second" not in json.dumps(execution.data)
+
+
+async def test_only_a_node_that_asks_for_secrets_shows_their_credential(
+    parts: Parts, api: N8nApi, editor: Editor
+) -> None:
+    """n8n gives a node without credentials the newest that it shows a choice of: that must be the runner's."""
+    nodes = [START, qflow("New", NUMBER), with_options(qflow("Digest", DIGEST), useSecrets=True)]
+    workflow = with_credential(chain("In the editor", nodes), parts.credential)
+    del workflow["nodes"][1]["credentials"]
+    workflow = await api.create_workflow(workflow)
+    await api.create_credential("Newest", SECRETS_TYPE, {"values": "{}"})
+    await editor.open_workflow(workflow["id"])
+
+    shown: list[int] = []
+    for name in ("New", "Digest"):
+        await editor.open_node(name)
+        await editor.panel.get_by_text("Python Code").first.wait_for()
+        shown.append(await editor.panel.get_by_text("Secrets", exact=True).count())
+        await editor.close_node()
+
+    assert shown == [0, 1]
+    async with asyncio.timeout(20):  # the editor saves by itself, a moment later
+        while not (given := (await saved_node(api, workflow, "New")).get("credentials")):
+            await asyncio.sleep(0.1)
+    assert list(given) == [CREDENTIAL_TYPE]
+
+
+async def saved_node(api: N8nApi, workflow: Workflow, name: str) -> Node:
+    found = await api.call("GET", f"/rest/workflows/{workflow['id']}")
+    return next(each for each in found["nodes"] if each["name"] == name)
 
 
 async def test_n8n_hides_the_values_and_puts_them_back_by_name(parts: Parts, api: N8nApi) -> None:
@@ -146,3 +180,14 @@ async def test_every_option_is_one_that_the_runner_takes(parts: Parts, api: N8nA
 
     assert execution.status == "success", execution.error
     assert execution.values("Number")[0]["n"] == 1
+
+
+async def test_the_secrets_may_come_from_an_expression(parts: Parts, api: N8nApi) -> None:
+    """As those of n8n's external secrets do."""
+    values = '={{ ({ api_key: ["from", "elsewhere"].join(" ") }) }}'
+    credential = await api.create_credential("Expression", SECRETS_TYPE, {"values": values})
+
+    execution = await api.run_step(await secret_workflow(parts, credential), "Digest")
+
+    assert execution.status == "success", execution.error
+    assert execution.values("Digest") == [{"digest": digest("from elsewhere"), "names": ["api_key"]}]

@@ -35,9 +35,12 @@ export class QflowPython implements INodeType {
 			{ name: 'qflowApi', required: true },
 			{
 				name: 'qflowSecretsApi',
-				displayName: 'Secrets (Optional)',
+				displayName: 'Secrets',
 				required: false,
 				testedBy: 'testSecrets',
+				// Asked for, because n8n gives a new node the newest credential of all the types that it shows,
+				// which would be that of the runner or one with secrets.
+				displayOptions: { show: { '/options.useSecrets': [true] } },
 			},
 		],
 		parameterPane: 'wide',

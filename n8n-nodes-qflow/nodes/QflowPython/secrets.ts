@@ -15,12 +15,13 @@ export type Secrets = Record<string, string>;
 /** What is wrong, and what to do. Neither quotes what was written: it may be a secret. */
 type Fault = [message: string, hint: string];
 
-/** The secrets of the node's credential, by name; undefined where none is chosen. Throws NodeOperationError. */
+/** The secrets of the node's credential, by name; undefined where none is asked for or chosen. Throws NodeOperationError. */
 export async function readSecrets(
 	context: IExecuteFunctions,
 	node: INode,
 ): Promise<Secrets | undefined> {
-	if (node.credentials?.[CREDENTIAL] === undefined) return undefined;
+	const { useSecrets } = context.getNodeParameter('options', 0, {}) as { useSecrets?: boolean };
+	if (useSecrets !== true || node.credentials?.[CREDENTIAL] === undefined) return undefined;
 	const { values } = await context.getCredentials<{ values?: unknown }>(CREDENTIAL);
 	const secrets = parseSecrets(values);
 	if (Array.isArray(secrets)) throw sentence(node, ...secrets);

@@ -74,6 +74,16 @@ export const options: INodeProperties = {
 			description: 'How long the code may run, for all items together, before it is stopped',
 		},
 		{
+			displayName: 'Use Secrets',
+			name: 'useSecrets',
+			type: 'boolean',
+			default: true,
+			noDataExpression: true,
+			description:
+				'Whether the code gets secrets, in parameters annotated <code>Secret</code>. Choose their ' +
+				'credential at the top of the panel.',
+		},
+		{
 			displayName: 'Validation',
 			name: 'validation',
 			type: 'options',
