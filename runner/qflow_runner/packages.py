@@ -76,10 +76,14 @@ class Packages:
 
         Whoever watches the execution sees how far that is. Raises DependencyError, PackageVulnerable.
         """
-        if not requirements:
+        seen = self._of(workflow, python, execution)
+        if requirements:
+            lock = await self._lock(seen, workflow, python, requirements)
+        elif seen.lock is not None and self._layers.has(seen.lock):
+            lock = seen.lock  # for the objects of its workflow's other nodes, whose classes are in there
+        else:
             yield NONE
             return
-        lock = await self._lock(self._of(workflow, python, execution), workflow, python, requirements)
         async with self.installed(lock, execution=execution, node=node) as ready:
             yield ready
 

@@ -101,6 +101,22 @@ async def test_an_objects_execution_that_is_over_takes_it_along(runner: RunnerCl
     assert "execution was over at" in problem["detail"]
 
 
+async def test_what_an_execution_left_in_the_store_goes_when_it_is_over(
+    backend: Backend, tmp_path: Path
+) -> None:
+    """Its session had ended long before, as that of a workflow which waits."""
+    async with running(backend, tmp_path, pool_floor=0, session_idle_s=0.1) as runner:
+        json = await reference(runner, execution="1")
+        async with asyncio.timeout(20):
+            while (await runner.sandboxes())[0]["sessions"]:
+                await asyncio.sleep(0.02)  # its end has no event outside the process
+        await runner.call("DELETE", "/v1/executions/1/session")
+        status, problem = await runner.run(USE, [json], execution="2")
+
+    assert (422, "reference_gone") == (status, problem["code"])
+    assert "its execution was over at" in problem["detail"]
+
+
 async def test_a_killed_session_takes_its_objects_along(runner: RunnerClient) -> None:
     """The next node hears when the session ended."""
     json = await reference(runner)

@@ -63,8 +63,8 @@ class Spill:
         await self._disk.close()
 
     def writer(self, workflow: str, reference: str, about: dict[str, Any]) -> SpillWriter:
-        """`about` is JSON. Raises FileIdInvalid for what is no reference, FileTooLarge for `about`, DiskFull."""
-        entry = self._shelf.new(workflow, "", checked_id(reference))
+        """`about` is JSON; its "execution" is what `forget` goes by. Raises FileIdInvalid for what is no reference, FileTooLarge for `about`, DiskFull."""
+        entry = self._shelf.new(workflow, str(about.get("execution", "")), checked_id(reference))
         value = SpilledValue(workflow, reference, 0, 0, about, entry, AESGCM.generate_key(256))
         return SpillWriter(
             self._disk, self._shelf, self._keys, value, evicted=self._evicted, finished=self._finished
@@ -118,6 +118,15 @@ class Spill:
         self._shelf.remove(entry)
         await self._disk.call(self._shelf.unlink, [entry])
         return True
+
+    async def forget(self, execution: str, why: str) -> int:
+        """The execution is over: its values go. `why` is what `why_gone` says then. How many there were."""
+        entries = self._shelf.of(execution)
+        for entry in entries:
+            self._shelf.remove(entry)
+        self._remember(entries, why)
+        await self._disk.call(self._shelf.unlink, entries)
+        return len(entries)
 
     async def sweep(self) -> None:
         """Remove what is too old, and what is too much, the oldest first."""

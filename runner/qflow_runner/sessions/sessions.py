@@ -80,7 +80,8 @@ class Sessions:
             if held.session is not None and not held.session.ended:
                 held.session.end()
                 ended += 1
-            await self._values.over(held)
+            self._values.over(held)
+        await self._values.forget(execution)
         return ended
 
     async def farewell(self, guest: Guest) -> None:

@@ -70,13 +70,14 @@ class Values:
         """Its session ended without a chance to save anything."""
         self._forget(held, why, dict.fromkeys(held.kept.keys() - held.spilled, why))
 
-    async def over(self, held: Held) -> None:
-        """Its execution is over: nothing of it is needed any more."""
+    def over(self, held: Held) -> None:
+        """Its execution is over: what it keeps goes with its session, and `forget` sees to the store."""
         why = f"its execution was over at {clock()}"
-        spaces = dict(held.kept)
         self._forget(held, why, dict.fromkeys(held.kept, why))
-        for reference in held.spilled:
-            await self.store.drop(spaces.get(reference, held.place.workflow), reference)
+
+    async def forget(self, execution: str) -> None:
+        """The execution is over: what its sessions left in the store is not needed any more."""
+        await self.store.forget(execution, f"its execution was over at {clock()}")
 
     def _forget(self, held: Held, why: str, refused: dict[str, str]) -> None:
         for reference, space in held.kept.items():

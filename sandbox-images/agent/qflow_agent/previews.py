@@ -201,7 +201,12 @@ def _sparse(value: Any) -> Json:
 def _estimator(value: Any) -> Json:
     settings = value.get_params(deep=False)
     attributes = vars(value)
-    fitted = any(name.endswith("_") and not name.startswith("_") for name in attributes)
+    asked = getattr(type(value), "__sklearn_is_fitted__", None)  # where a class says it in a way of its own
+    fitted = (
+        bool(asked(value))
+        if asked
+        else any(name.endswith("_") and not name.startswith("_") for name in attributes)
+    )
     shown = {clipped(str(name)): cell(part) for name, part in islice(settings.items(), 20)}
     return {"preview": {"fitted": fitted, "parameters": shown}}
 
