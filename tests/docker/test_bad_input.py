@@ -138,8 +138,9 @@ async def test_unknown_argument(runner: RunnerClient) -> None:
 
 
 async def test_result_that_cannot_be_converted(runner: RunnerClient) -> None:
-    """What cannot become an item is refused with its type."""
-    reply = await fails(runner, "def f():\n    return {'a': object()}\n", "type", "result_type")
+    """What cannot become an item is refused with its type, where items are asked for."""
+    code = "def f():\n    return {'a': object()}\n"
+    reply = await fails(runner, code, "type", "result_type", output="items")
 
     assert "object" in reply["detail"]
 
