@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.bench import authoring, direct, files, frames, inside_n8n, large, packages, references
+from tests.bench import authoring, direct, files, frames, inside_n8n, large, packages, parallel, references
 from tests.bench.results import Result, show, write
 
 OUTPUT = Path("build/bench.json")
@@ -34,6 +34,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], Awaitable[list[Result]]]]] = {
     "files": ("Files and spilled values", files.measure),
     "packages": ("Packages", packages.measure),
     "references": ("Live objects", references.measure),
+    "parallel": ("Parallel items", parallel.measure),
     "large": ("A million items", large.measure),
     "n8n": ("Inside real n8n", in_n8n),
     "frames": ("DataFrames inside real n8n", frames.measure),
