@@ -1,6 +1,16 @@
 import type { INodeProperties } from 'n8n-workflow';
 
-const PYTHONS = ['3.13', '3.12', '3.11', '3.10', '3.9', '3.8'];
+/** Versions, with the month in which each gets its last security fix. */
+const PYTHONS: ReadonlyArray<readonly [version: string, lastFix: string]> = [
+	['3.13', '2029-10'],
+	['3.12', '2028-10'],
+	['3.11', '2027-10'],
+	['3.10', '2026-10'],
+	['3.9', '2025-10'],
+	['3.8', '2024-10'],
+];
+
+const isOver = (month: string) => new Date().toISOString().slice(0, 7) >= month;
 
 export const options: INodeProperties = {
 	displayName: 'Options',
@@ -33,7 +43,13 @@ export const options: INodeProperties = {
 			default: '3.12',
 			noDataExpression: true,
 			description: 'Version of Python that runs the code',
-			options: PYTHONS.map((version) => ({ name: `Python ${version}`, value: version })),
+			options: PYTHONS.map(([version, month]) => ({
+				name: `Python ${version}${isOver(month) ? ' (End of Life)' : ''}`,
+				value: version,
+				description: isOver(month)
+					? `No security fixes since ${month}`
+					: `Security fixes until ${month}`,
+			})),
 		},
 		{
 			displayName: 'References Usable By',
