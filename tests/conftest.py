@@ -2,6 +2,7 @@
 
 import os
 
+import hypothesis.internal.observability  # noqa: F401 - its plugin imports it at the very end, and pytest then rewrites it
 import pytest
 
 
