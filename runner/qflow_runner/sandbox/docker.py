@@ -90,7 +90,9 @@ class DockerBackend:
         except asyncio.CancelledError:
             # A thread cannot be cancelled: it waits for the container, and so ends with it.
             ending = asyncio.ensure_future(self._call(lambda client: _remove(client, name)))
-            await asyncio.wait({ending, running}, timeout=API_DEADLINE_S)
+            # Nobody asks how they ended any more.
+            ended = asyncio.gather(ending, running, return_exceptions=True)
+            await asyncio.wait({ended}, timeout=API_DEADLINE_S)
             raise
 
     async def health(self) -> Health:
