@@ -167,7 +167,7 @@ class Flow:
         payload: Payload | BodyStream,
         began: float,
     ) -> RunAnswer:
-        place = Place(request.workflow, request.execution, request.node)
+        place = Place(request.workflow, request.execution)
         ready = await held.enter_async_context(self._ready(request, definition))
         packed = time.perf_counter()
         guest = await held.enter_async_context(self._keeper.lease(Key(request.workflow, definition.python)))

@@ -11,12 +11,9 @@ from qflow_agent import wire
 from qflow_runner.errors import SandboxError
 from qflow_runner.sandbox import environments
 from qflow_runner.sandbox.backend import Backend, Limits, SandboxSpec
-from qflow_runner.sandbox.docker import DockerBackend
 from qflow_runner.sandbox.environments import Lessons
 from qflow_runner.sandbox.guest import Guest
-from qflow_runner.sandbox.process import ProcessBackend
 from qflow_runner.sandbox.zygote import Zygote
-from qflow_runner.settings import Settings
 
 PACKAGES = {
     "good": "import os\nPID = os.getpid()\n",
@@ -32,8 +29,8 @@ PACKAGES = {
 LAYER = "0123abcd"
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
-async def guest(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Guest]:
+@pytest.fixture
+async def guest(backend: Backend, tmp_path: Path) -> AsyncIterator[Guest]:
     layers = tmp_path / "layers"
     layer = layers / LAYER
     layer.mkdir(parents=True)
@@ -41,11 +38,6 @@ async def guest(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         (layer / f"{name}.py").write_text(code)
     for place in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
         place.chmod(0o755)  # the sandbox's user is another
-    backend: Backend = (
-        ProcessBackend(Settings().cache_dir)
-        if request.param == "process"
-        else DockerBackend("contract-tests")
-    )
     await backend.open()
     guest = Guest(tmp_path / "s", 1 << 20, lambda _: None, Lessons())
     await guest.listen()

@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 
 from qflow_runner.sandbox.backend import Backend
-from qflow_runner.sandbox.docker import DockerBackend
-from qflow_runner.sandbox.process import ProcessBackend
-from qflow_runner.settings import Settings
 from tests.runner import RunnerClient, running
 
 NUMBERS = [{"n": number} for number in range(24)]
@@ -29,15 +26,6 @@ def f():
                 found.append(fields)
     return {'pid': os.getpid(), 'others': found, 'descriptors': len(os.listdir('/proc/self/fd'))}
 """
-
-
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return (
-        ProcessBackend(Settings().cache_dir)
-        if request.param == "process"
-        else DockerBackend("contract-tests")
-    )
 
 
 @pytest.fixture

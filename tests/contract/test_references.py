@@ -9,8 +9,7 @@ import pytest
 
 from qflow_runner.sandbox.backend import Backend
 from qflow_runner.sandbox.docker import DockerBackend
-from qflow_runner.sandbox.process import ProcessBackend
-from qflow_runner.settings import Settings
+from tests.contract.conftest import MakeBackend
 from tests.runner import RunnerClient, running
 
 MAKE = """
@@ -23,15 +22,6 @@ def fit(n: int = 3):
 """
 USE = "def use(model) -> int:\n    return sum(model.weights)\n"
 LOCK = "import threading\ndef f():\n    return threading.Lock()\n"
-
-
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return (
-        ProcessBackend(Settings().cache_dir)
-        if request.param == "process"
-        else DockerBackend("contract-tests")
-    )
 
 
 @pytest.fixture
@@ -128,20 +118,20 @@ async def test_a_killed_session_takes_its_objects_along(runner: RunnerClient) ->
     assert "session" in problem["detail"]
 
 
-async def test_an_idle_session_spills_and_a_restarted_runner_loads(backend: Backend, tmp_path: Path) -> None:
+async def test_an_idle_session_spills_and_a_restarted_runner_loads(
+    make_backend: MakeBackend, tmp_path: Path
+) -> None:
     """What a workflow that waits for days kept is found again, also by a runner that was stopped meanwhile."""
-    async with running(backend, tmp_path, pool_floor=0, session_idle_s=0.1) as runner:
+    async with running(make_backend(), tmp_path, pool_floor=0, session_idle_s=0.1) as runner:
         idle = await reference(runner, execution="1")
         async with asyncio.timeout(10):
             while (await runner.sandboxes())[0]["sessions"]:
                 await asyncio.sleep(0.02)  # its end has no event outside the process
         assert [{"value": 3}] == await runner.values(USE, [idle], execution="1")
-    again = type(backend)(Settings().cache_dir if isinstance(backend, ProcessBackend) else "contract-tests")  # type: ignore[arg-type]
-    async with running(again, tmp_path, pool_floor=0) as runner:
+    async with running(make_backend(), tmp_path, pool_floor=0) as runner:
         assert [{"value": 3}] == await runner.values(USE, [idle], execution="1")
         kept = await reference(runner, execution="2")
-    last = type(backend)(Settings().cache_dir if isinstance(backend, ProcessBackend) else "contract-tests")  # type: ignore[arg-type]
-    async with running(last, tmp_path, pool_floor=0) as runner:
+    async with running(make_backend(), tmp_path, pool_floor=0) as runner:
         assert [{"value": 3}] == await runner.values(USE, [kept], execution="2")
 
 

@@ -54,7 +54,7 @@ async def run(request: web.Request) -> web.StreamResponse:
     async with state.flow.run(wanted, await _run_body(request, query)) as answer:
         if isinstance(answer.payload, ResultStream):
             return await stream_reply(request, answer, answer.payload)
-        return web.Response(body=reply_body(answer), content_type="application/json")
+        return web.Response(body=reply_body(answer, answer.payload), content_type="application/json")
 
 
 async def end_session(request: web.Request) -> web.Response:

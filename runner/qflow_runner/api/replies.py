@@ -8,18 +8,21 @@ from aiohttp import web
 
 from qflow_runner.errors import SandboxError
 from qflow_runner.run import RunAnswer, no_items
+from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.streams import ResultStream
 
 log = structlog.get_logger()
 
 
-def reply_body(answer: RunAnswer) -> bytes:
+HEAD = b'{"items":'
+
+
+def reply_body(answer: RunAnswer, items: Payload) -> bytes:
     """The items are spliced in as the guest encoded them."""
-    items = b"" if isinstance(answer.payload, ResultStream) else answer.payload
-    return b"".join((b'{"items":', items, reply_rest(answer)))
+    return b"".join((HEAD, items, _rest(answer)))
 
 
-def reply_rest(answer: RunAnswer) -> bytes:
+def _rest(answer: RunAnswer) -> bytes:
     rest = json.dumps(
         {"logs": answer.logs, "timing": answer.timing, "hints": answer.hints, "errors": answer.errors},
         separators=(",", ":"),
@@ -29,12 +32,12 @@ def reply_rest(answer: RunAnswer) -> bytes:
 
 async def stream_reply(request: web.Request, answer: RunAnswer, items: ResultStream) -> web.StreamResponse:
     """A large result goes to the caller as it comes from the session, and is never held whole."""
-    head, rest = b'{"items":', reply_rest(answer)
+    rest = _rest(answer)
     reply = web.StreamResponse()
     reply.content_type = "application/json"
-    reply.content_length = len(head) + items.size + len(rest)
+    reply.content_length = len(HEAD) + items.size + len(rest)
     await reply.prepare(request)
-    await reply.write(head)
+    await reply.write(HEAD)
     try:
         async for chunk in _list_of(items):
             await reply.write(chunk)

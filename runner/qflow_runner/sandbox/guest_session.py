@@ -48,7 +48,6 @@ class GuestSession:
         self._inbox: Inbox | None = None
         self._gone: SessionLost | SandboxError | None = None
         self._cleared = asyncio.Event()
-        self._timed_out = False
 
     async def run(
         self, define: wire.Define, run: wire.Run, payload: Payload | BodyStream, desk: Desk | None = None

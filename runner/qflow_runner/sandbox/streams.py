@@ -35,7 +35,7 @@ class ResultStream:
         self._held = 0
         self._paused = False
         self._news = asyncio.Event()
-        self._error: Exception | None = None
+        self._lost: SandboxError | None = None
 
     @property
     def complete(self) -> bool:
@@ -53,15 +53,16 @@ class ResultStream:
 
     def fail(self, error: Exception | None) -> None:
         """Its connection is gone."""
-        self._error = error or SandboxError("The session ended before its result was complete.")
+        self._lost = SandboxError("The session ended before its result was complete.")
+        self._lost.__cause__ = error
         self._news.set()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Raises SandboxError when the session is gone, or sends nothing for too long."""
         while not self.complete:
             if not self._waiting:
-                if self._error is not None:
-                    raise SandboxError("The session ended before its result was complete.") from self._error
+                if self._lost is not None:
+                    raise self._lost
                 self._news.clear()
                 try:
                     async with asyncio.timeout(STALL_S):

@@ -14,7 +14,6 @@ class Place:
 
     workflow: str
     execution: str
-    node: str = ""
 
 
 class SpillDesk:

@@ -20,7 +20,7 @@ class RunDesk(SpillDesk):
         guest: Guest,
         files: Files,
         values: Values,
-        progress: Callable[[wire.Progress], None] | None = None,
+        progress: Callable[[wire.Progress], None],
     ) -> None:
         super().__init__(values.store, place, {})
         self._guest = guest
@@ -41,8 +41,7 @@ class RunDesk(SpillDesk):
             await session.send(wire.Have(want.id, reason=" ".join(filter(None, (error.detail, error.hint)))))
 
     def progress(self, progress: wire.Progress) -> None:
-        if self._told is not None:
-            self._told(progress)
+        self._told(progress)
 
     def _open(self, give: wire.Give) -> SpillWriter | FileWriter:
         if give.kind != "file":

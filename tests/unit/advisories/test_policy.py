@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import ValidationError
@@ -19,8 +20,11 @@ from qflow_runner.advisories import (
     refuse,
 )
 from qflow_runner.errors import PackageVulnerable
+from qflow_runner.layers.index_hosts import PUBLIC
 from qflow_runner.observe.metrics import PACKAGES_IN_USE, render
 from qflow_runner.settings import Settings
+
+PUBLIC_HOST = urlsplit(PUBLIC).hostname
 
 REQUESTS = PackageAudit(
     "requests",
@@ -154,10 +158,10 @@ def test_packages_in_use_are_counted_once_by_their_worst_answer() -> None:
     ("url", "origin"),
     [
         (None, "public"),
-        ("https://pypi.org/simple", "public"),
-        ("https://user:secret@pypi.org/simple/", "public"),
-        ("https://pypi.org.example.com/simple", "unknown"),
-        ("https://example.com/pypi.org/simple", "unknown"),
+        (PUBLIC, "public"),
+        (PUBLIC.replace("://", "://user:secret@") + "/", "public"),
+        (f"https://{PUBLIC_HOST}.example.com/simple", "unknown"),
+        (f"https://example.com/{PUBLIC_HOST}/simple", "unknown"),
         ("file:///wheels", "unknown"),
         ("/wheels", "unknown"),
         ("http://[", "unknown"),

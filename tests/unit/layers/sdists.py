@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tests.unit.layers.wheels import make_wheel
+from tests.unit.layers.wheels import make_wheel, served
 
 BACKEND = """
 import os, zipfile
@@ -100,17 +100,5 @@ class SourceIndex:
 @asynccontextmanager
 async def serving_sources(directory: Path) -> AsyncIterator[SourceIndex]:
     directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing runs yet
-    index = SourceIndex(directory)
-    application = web.Application()
-    application.router.add_get("/simple/{name}/", index.answer)
-    application.router.add_get("/files/{name}", index.answer)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    index.url = f"http://{host}:{port}/simple"
-    try:
+    async with served(SourceIndex(directory)) as index:
         yield index
-    finally:
-        await runner.cleanup()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -29,6 +30,8 @@ from qflow_runner.sandbox.process import ProcessBackend
 from qflow_runner.settings import Settings
 from tests.unit.layers.sdists import SourceIndex, serving_sources
 from tests.unit.layers.wheels import make_wheel
+
+PUBLIC_HOST = str(urlsplit(PUBLIC).hostname).encode()
 
 BUILT = Built("3.12", "some-thing", "1.0", "some_thing-1.0-py3-none-any.whl", "a" * 64, "b" * 64)
 
@@ -159,10 +162,10 @@ async def test_everything_else_is_refused_by_name(
 @pytest.mark.parametrize(
     "request_line",
     [
-        b"CONNECT pypi.org:443 HTTP/1.1",
+        b"CONNECT %s:443 HTTP/1.1" % PUBLIC_HOST,
         b"CONNECT 169.254.169.254:80 HTTP/1.1",
-        b"GET https://pypi.org/simple/ HTTP/1.1",
-        b"GET ftp://pypi.org/ HTTP/1.1",
+        b"GET %s/ HTTP/1.1" % PUBLIC.encode(),
+        b"GET ftp://%s/ HTTP/1.1" % PUBLIC_HOST,
         b"GET http://[::1/ HTTP/1.1",
         b"GET http://a:99999999/ HTTP/1.1",
         b"GET /etc/passwd HTTP/1.1",
@@ -175,7 +178,7 @@ async def test_what_is_no_plain_request_gets_nothing(inside: Any, request_line: 
     """No tunnel, so nothing that this side cannot read; nothing malformed does harm."""
     build = await inside()
 
-    answer = await build.raw(request_line + b"\r\nHost: pypi.org\r\nContent-Length: 0\r\n\r\n")
+    answer = await build.raw(request_line + b"\r\nHost: %s\r\nContent-Length: 0\r\n\r\n" % PUBLIC_HOST)
 
     assert answer.split(b" ")[1][:3] in {b"400", b"403", b"404"}
     assert not build.proxy.fetched

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from aiohttp import web
 
@@ -113,10 +114,20 @@ class Index:
             )
 
 
+class Answering(Protocol):
+    """What stands behind an index's two kinds of addresses; `url` is where it can be reached."""
+
+    url: str
+
+    async def answer(self, request: web.Request) -> web.StreamResponse: ...
+
+
+AnIndex = TypeVar("AnIndex", bound=Answering)
+
+
 @asynccontextmanager
-async def serving(directory: Path) -> AsyncIterator[Index]:
-    directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing runs yet
-    index = Index(directory)
+async def served(index: AnIndex) -> AsyncIterator[AnIndex]:
+    """The index, on a loopback port."""
     application = web.Application()
     application.router.add_get("/simple/{name}/", index.answer)
     application.router.add_get("/files/{name}", index.answer)
@@ -130,3 +141,10 @@ async def serving(directory: Path) -> AsyncIterator[Index]:
         yield index
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving(directory: Path) -> AsyncIterator[Index]:
+    directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing runs yet
+    async with served(Index(directory)) as index:
+        yield index
