@@ -57,3 +57,11 @@ def test_the_environment_sets_what_has_the_prefix(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("QFLOW_MEMORY_MB", "1024")
 
     assert 1024 == Settings().memory_mb
+
+
+def test_what_is_kept_moves_with_the_data_directory(tmp_path: Path) -> None:
+    """One setting moves all that the runner keeps."""
+    settings = Settings(data_dir=tmp_path)
+
+    kept = [settings.layers_dir, settings.files_path, settings.spill_path, settings.results_path]
+    assert all(path.parent == tmp_path for path in kept)

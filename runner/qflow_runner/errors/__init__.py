@@ -1,0 +1,178 @@
+"""Every way in which a call can fail, as one tree.
+
+::
+
+    QflowError
+    ├── RequestError          the caller can mend it: the request, the token, the definition's name
+    │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
+    │   ├── TypeUnreadable, WorkflowUnknown
+    │   ├── SavedUnknown, SavedVersionUnknown, SavedNameInvalid
+    │   ├── FileUnknown, FileIdInvalid, FileTooLarge, UploadBroken
+    │   ├── PythonUnsupported a definition wants a Python that there is not
+    │   ├── PackageVulnerable a package has known vulnerabilities, and the policy refuses it
+    ├── DependencyError       packages that cannot be had, or a layer that could not be built
+    │   ├── RequirementInvalid, RequirementRefused
+    │   ├── PackageUnknown, VersionMissing, VersionYanked, RequirementsConflict
+    │   ├── PackagePython, WheelMissing, HashMismatch, ModuleReserved
+    │   ├── IndexUnavailable, IndexRefused
+    │   ├── LayerTooLarge, LayerDiskFull, BuildTimeout, BuildKilled, BuildFailed
+    │   ├── SourceRefused, SourceBuildFailed, SourceMemory, SourceHostRefused
+    │   ├── LayerInUse, LayerUnknown, LockMoved
+    │   └── UpgradeUnknown, UpgradeNotBuilt
+    ├── GuestProblem          what the sandbox reported of the person's code, category and all
+    ├── RunTimeout            the code ran longer than its limit and was stopped
+    ├── SessionLost           the execution's process ended under a run
+    │   ├── SessionExited     the code ended it (os._exit, a crash in C)
+    │   └── OutOfMemory       the kernel ended it for want of memory
+    ├── SandboxError          a sandbox did not start, or died
+    ├── DiskFull              no room for a file or a value
+    ├── ValueDamaged          a spilled value is not what was written
+    ├── Busy                  no sandbox or place in time: try again later
+    ├── Unavailable           something the runner needs is away: Docker, an image, the database
+    └── Internal              our mistake
+
+Each class carries what the caller can do (`hint`), a stable `code`, a `category` and an HTTP status;
+an instance carries what happened (`detail`) and the members of its problem document that apply.
+"""
+
+from qflow_runner.errors.base import (
+    CATEGORIES,
+    Category,
+    QflowError,
+    RequestError,
+)
+from qflow_runner.errors.dependencies import (
+    BuildFailed,
+    BuildKilled,
+    BuildTimeout,
+    DependencyError,
+    HashMismatch,
+    IndexRefused,
+    IndexUnavailable,
+    LayerDiskFull,
+    LayerInUse,
+    LayerTooLarge,
+    LayerUnknown,
+    LockMoved,
+    ModuleReserved,
+    PackagePython,
+    PackageUnknown,
+    RequirementInvalid,
+    RequirementRefused,
+    RequirementsConflict,
+    SourceBuildFailed,
+    SourceHostRefused,
+    SourceMemory,
+    SourceRefused,
+    UpgradeNotBuilt,
+    UpgradeUnknown,
+    VersionMissing,
+    VersionYanked,
+    WheelMissing,
+)
+from qflow_runner.errors.requests import (
+    BodyInvalid,
+    BodyTooLarge,
+    DefinitionUnknown,
+    FileIdInvalid,
+    FileTooLarge,
+    FileUnknown,
+    MethodNotAllowed,
+    NotFound,
+    PackageVulnerable,
+    PythonUnsupported,
+    SavedNameInvalid,
+    SavedUnknown,
+    SavedVersionUnknown,
+    TypeUnreadable,
+    Unauthorized,
+    UploadBroken,
+    WorkflowUnknown,
+)
+from qflow_runner.errors.runs import (
+    GuestProblem,
+    OutOfMemory,
+    RunTimeout,
+    SandboxError,
+    SessionExited,
+    SessionLost,
+)
+from qflow_runner.errors.services import (
+    Busy,
+    DatabaseUnavailable,
+    DiskFailed,
+    DiskFull,
+    DockerUnavailable,
+    ImageMissing,
+    Internal,
+    KeyInvalid,
+    Unavailable,
+    ValueDamaged,
+)
+
+__all__ = [
+    "CATEGORIES",
+    "BodyInvalid",
+    "BodyTooLarge",
+    "BuildFailed",
+    "BuildKilled",
+    "BuildTimeout",
+    "Busy",
+    "Category",
+    "DatabaseUnavailable",
+    "DefinitionUnknown",
+    "DependencyError",
+    "DiskFailed",
+    "DiskFull",
+    "DockerUnavailable",
+    "FileIdInvalid",
+    "FileTooLarge",
+    "FileUnknown",
+    "GuestProblem",
+    "HashMismatch",
+    "ImageMissing",
+    "IndexRefused",
+    "IndexUnavailable",
+    "Internal",
+    "KeyInvalid",
+    "LayerDiskFull",
+    "LayerInUse",
+    "LayerTooLarge",
+    "LayerUnknown",
+    "LockMoved",
+    "MethodNotAllowed",
+    "ModuleReserved",
+    "NotFound",
+    "OutOfMemory",
+    "PackagePython",
+    "PackageUnknown",
+    "PackageVulnerable",
+    "PythonUnsupported",
+    "QflowError",
+    "RequestError",
+    "RequirementInvalid",
+    "RequirementRefused",
+    "RequirementsConflict",
+    "RunTimeout",
+    "SandboxError",
+    "SavedNameInvalid",
+    "SavedUnknown",
+    "SavedVersionUnknown",
+    "SessionExited",
+    "SessionLost",
+    "SourceBuildFailed",
+    "SourceHostRefused",
+    "SourceMemory",
+    "SourceRefused",
+    "TypeUnreadable",
+    "Unauthorized",
+    "Unavailable",
+    "UpgradeNotBuilt",
+    "UpgradeUnknown",
+    "UploadBroken",
+    "ValueDamaged",
+    "VersionMissing",
+    "VersionYanked",
+    "WheelMissing",
+    "WorkflowUnknown",
+]

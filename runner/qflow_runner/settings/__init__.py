@@ -1,0 +1,46 @@
+"""Every setting, as one table: name, default, unit and what it is for. Set by QFLOW_<NAME> or by `qflow serve`.
+
+The rows stand with their subject: `serving`, `sandboxes`, `packages`, `storage`. Here is what holds for several.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import model_validator
+from pydantic_settings import SettingsConfigDict
+
+from qflow_runner.settings.packages import PackageSettings
+from qflow_runner.settings.sandboxes import SandboxSettings
+from qflow_runner.settings.serving import ServingSettings
+from qflow_runner.settings.storage import StorageSettings, is_fernet_key
+
+__all__ = ["Settings", "is_fernet_key"]
+
+
+class Settings(ServingSettings, SandboxSettings, PackageSettings, StorageSettings):
+    """The runner's settings. A wrong value is refused at start with the variable's name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="QFLOW_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    @model_validator(mode="after")
+    def _sources_have_a_boundary(self) -> "Settings":
+        if self.source_distributions and self.backend == "process":
+            raise ValueError(
+                "QFLOW_SOURCE_DISTRIBUTIONS: building from source runs strangers' code, and the process backend has no boundary"
+            )
+        if self.source_distributions and self.wheels_dir is not None:
+            raise ValueError(
+                "QFLOW_SOURCE_DISTRIBUTIONS: sources come from an index, and with QFLOW_WHEELS_DIR none is asked"
+            )
+        return self
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the sandboxes' sockets are: a short path of our own, because a socket's path has at most 107 bytes."""
+        name = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:12]
+        base = os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.getuid() == 0 else tempfile.gettempdir())
+        return Path(base) / f"qflow-{name}"

@@ -1,0 +1,50 @@
+"""What a sandbox is and may use, and how many there are."""
+
+from typing import Literal
+
+from pydantic_settings import BaseSettings
+
+from qflow_runner.settings.table import setting
+
+
+class SandboxSettings(BaseSettings):
+    backend: Literal["docker", "process"] = setting(
+        "docker",
+        "name",
+        "What a sandbox is: a Docker container, or a plain process (development only, no boundary)",
+    )
+    python: str = setting("3.12", "version", "Python of a node that names none")
+    time_limit_s: float = setting(30.0, "seconds", "Time limit of a node that names none", gt=0)
+    time_limit_max_s: float = setting(
+        3600.0, "seconds", "The longest time limit that a node may ask for", gt=0
+    )
+    memory_mb: int = setting(512, "MB (2^20 bytes)", "Memory of one sandbox", ge=64)
+    cpus: float = setting(0.5, "CPUs", "CPU time of one sandbox per second", gt=0)
+    cpu_period_ms: float = setting(
+        20.0,
+        "milliseconds",
+        "How often the CPU share is dealt out: shorter means shorter stalls",
+        ge=1,
+        le=1000,
+    )
+    processes: int = setting(256, "count", "Processes and threads of one sandbox", ge=16)
+    tmp_mb: int = setting(64, "MB (2^20 bytes)", "Size of a sandbox's /tmp, which is memory", ge=1)
+    pool_floor: int = setting(2, "count", "Warm sandboxes kept ready for new workflows", ge=0)
+    pool_ceiling: int = setting(20, "count", "Sandboxes at most", ge=1)
+    pool_idle_s: float = setting(900.0, "seconds", "A workflow's sandbox unused for so long is stopped", gt=0)
+    pool_max_age_s: float = setting(
+        21600.0, "seconds", "A sandbox older than this is replaced when it is free", gt=0
+    )
+    pool_wait_s: float = setting(
+        30.0, "seconds", "How long a run waits for a sandbox before it is told 'busy'", gt=0
+    )
+    pool_exhausted: Literal["wait", "fail"] = setting(
+        "wait", "name", "What happens to a run when all sandboxes are in use: wait, or fail at once"
+    )
+    boot_deadline_s: float = setting(20.0, "seconds", "How long a sandbox may take to start", gt=0)
+    session_idle_s: float = setting(
+        300.0, "seconds", "An execution's session unused for so long is ended", gt=0
+    )
+    sessions_per_sandbox: int = setting(
+        16, "count", "Sessions kept per sandbox; the longest unused goes first", ge=1
+    )

@@ -1,0 +1,49 @@
+"""Where the runner listens, who may call it, how much at once, and what it says of itself."""
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings
+
+from qflow_runner.settings.table import setting
+
+
+class ServingSettings(BaseSettings):
+    host: str = setting(
+        "127.0.0.1", "address", "Where the runner listens; beyond loopback QFLOW_TOKEN must be set"
+    )
+    port: int = setting(8717, "port", "TCP port of the runner; 0 takes a free one", ge=0, le=65535)
+    token: SecretStr | None = setting(
+        None, "text", "Bearer token of the API; without it one is made at the first start and printed once"
+    )
+    max_body_mb: int = setting(256, "MB (2^20 bytes)", "Largest request, and largest result of a run", ge=1)
+    drain_s: float = setting(30.0, "seconds", "How long runs may finish after SIGTERM", ge=0)
+    log_format: Literal["console", "json"] = setting(
+        "console", "name", "How log events are written to stderr"
+    )
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = setting(
+        "info", "level", "The least serious event that is logged"
+    )
+
+    @property
+    def loopback(self) -> bool:
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def max_body(self) -> int:
+        """Bytes."""
+        return self.max_body_mb << 20
+
+    @model_validator(mode="after")
+    def _token_beyond_loopback(self) -> "ServingSettings":
+        if self.token is not None and len(self.token.get_secret_value()) < 16:
+            raise ValueError("QFLOW_TOKEN must have at least 16 characters")
+        if self.token is None and not self.loopback:
+            raise ValueError(
+                f"QFLOW_HOST={self.host} can be reached from other machines: set QFLOW_TOKEN to a secret of your own"
+            )
+        return self
