@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from qflow_runner.cli import authoring, images, layers, saved, server
+from qflow_runner.cli import authoring, doctor, images, layers, saved, server
 from qflow_runner.errors import QflowError
 
 app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
@@ -12,6 +12,7 @@ app.command()(server.serve)
 app.command()(authoring.check)
 app.command()(authoring.analyze)
 app.command("n8n-files")(authoring.n8n_files)
+app.command()(doctor.doctor)
 app.command("settings")(server.show_settings)
 app.command()(server.version)
 app.add_typer(images.app, name="images")
