@@ -20,16 +20,22 @@ async def postgres() -> AsyncIterator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/store.db"
-        return
-    server: Postgres = request.getfixturevalue("postgres")
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture
+async def postgresql_url(postgres: Postgres) -> AsyncIterator[str]:
     name = f"test_{os.urandom(6).hex()}"
-    yield await server.create(name)
-    await server.drop(name)
+    yield await postgres.create(name)
+    await postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty database."""
+    return request.getfixturevalue(f"{request.param}_url")
 
 
 class Store:

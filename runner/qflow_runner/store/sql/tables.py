@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Dialect, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration that makes these tables. Known here, so that a start that has nothing to migrate imports no Alembic."""
 
 KEY_LENGTH = 1_000
@@ -79,3 +79,53 @@ versions = Table(
     Column("created", Moment, nullable=False),
     Index(None, "definition_id"),
 )
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("workflow", String(200), primary_key=True),
+    Column("execution", String(200), primary_key=True),
+    Column("id", String(32), nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("ended", Moment, nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("ms", Float, nullable=False),
+    Index(None, "id"),
+)
+"""`id` is that of its first run: ids of runs are in the order of time, so that one column sorts and pages."""
+
+node_runs = Table(
+    "node_runs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("workflow", String(200), nullable=False),
+    Column("execution", String(200), nullable=False),
+    Column("node", String(200), nullable=False),
+    Column("definition", String(64), nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("code", String(60), nullable=False),
+    Column("ms", Float, nullable=False),
+    Column("timing", JSON, nullable=False),
+    Column("items_in", Integer, nullable=False),
+    Column("items_out", Integer, nullable=False),
+    Column("errors", Integer, nullable=False),
+    Column("bytes_in", BigInteger, nullable=False),
+    Column("bytes_out", BigInteger, nullable=False),
+    Column("peak_mb", Float, nullable=False),
+    Column("cached", Boolean, nullable=False),
+    Column("python", String(20), nullable=False),
+    Column("layer", String(64), nullable=False),
+    Index(None, "workflow", "execution", "id"),
+    Index(None, "outcome", "id"),
+)
+
+run_details = Table(
+    "run_details",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("problem", JSON),
+    Column("logs", JSON),
+)
+"""What is read of one run alone, apart from the rows that are listed."""
