@@ -5,7 +5,7 @@
     QflowError
     ├── RequestError          the caller can mend it: the request, the token, the definition's name
     │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
-    │   ├── TypeUnreadable, WorkflowUnknown
+    │   ├── TypeUnreadable, WorkflowUnknown, RunUnknown
     │   ├── SavedUnknown, SavedVersionUnknown, SavedNameInvalid
     │   ├── FileUnknown, FileIdInvalid, FileTooLarge, UploadBroken
     │   ├── PythonUnsupported a definition wants a Python that there is not
@@ -81,6 +81,7 @@ from qflow_runner.errors.requests import (
     NotFound,
     PackageVulnerable,
     PythonUnsupported,
+    RunUnknown,
     SavedNameInvalid,
     SavedUnknown,
     SavedVersionUnknown,
@@ -154,6 +155,7 @@ __all__ = [
     "RequirementRefused",
     "RequirementsConflict",
     "RunTimeout",
+    "RunUnknown",
     "SandboxError",
     "SavedNameInvalid",
     "SavedUnknown",

@@ -80,6 +80,12 @@ class SavedNameInvalid(RequestError):
     hint = "A name has 1 to 200 printable characters, and no space at either end."
 
 
+class RunUnknown(RequestError):
+    code = "run_unknown"
+    status = 404
+    hint = "See the id; records of runs are kept for QFLOW_RUN_DAYS."
+
+
 class WorkflowUnknown(RequestError):
     code = "workflow_unknown"
     category = "unavailable"

@@ -1,12 +1,19 @@
-"""What is remembered in a database: definitions, and those that people saved by name.
+"""What is remembered in a database: definitions, those that people saved by name, and what ran.
 
 Importing this package imports no SQLAlchemy: `Database.open` does so beside the event loop.
 """
 
 from qflow_runner.store.database import Database as Database
 from qflow_runner.store.definitions import StoredDefinitions as StoredDefinitions
+from qflow_runner.store.history import History as History
+from qflow_runner.store.history import RunPage as RunPage
 from qflow_runner.store.model import NewVersion as NewVersion
 from qflow_runner.store.model import Saved as Saved
 from qflow_runner.store.model import SavedVersion as SavedVersion
 from qflow_runner.store.names import check_name as check_name
+from qflow_runner.store.recorder import Recorder as Recorder
+from qflow_runner.store.run_record import RunRow as RunRow
+from qflow_runner.store.run_record import details_of as details_of
+from qflow_runner.store.run_record import new_run_id as new_run_id
+from qflow_runner.store.run_record import now_ms as now_ms
 from qflow_runner.store.saved import SavedDefinitions as SavedDefinitions

@@ -1,7 +1,7 @@
 """The database: opened beside the runner's start, asked with a deadline, and found again when it was away.
 
-One background task tends it: opens and migrates, tries again while that fails, and removes once a day what nobody
-needs. After a call that failed the database is looked at again, so that one that came back empty is migrated.
+One background task tends it: opens and migrates, tries again while that fails, and removes once an hour what
+nobody needs. After a call that failed the database is looked at again, so that one that came back empty is migrated.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from qflow_runner.store.sql import Engine
+    from qflow_runner.store.sql.run_rows import Batch
 
 log = structlog.get_logger()
 Answer = TypeVar("Answer")
@@ -27,7 +28,7 @@ Work = Callable[["AsyncConnection"], Awaitable[Answer]]
 
 RETRY_S = 2.0
 """Between two attempts to open it."""
-TIDY_S = 86_400.0
+TIDY_S = 3_600.0
 PING_S = 2.0
 """How long a probe of readiness waits."""
 
@@ -39,13 +40,13 @@ class Health:
 
 
 class Database:
-    """`tidy`, where one is set, is called once a day, and first when the database is open."""
+    """Each of `tidies` is called once an hour, and first when the database is open."""
 
     def __init__(self, settings: Settings) -> None:
         given = settings.database_url
         self.url = given.get_secret_value() if given else f"sqlite:///{settings.data_dir.resolve()}/qflow.db"
         self.kind = "SQLite" if self.url.startswith("sqlite") else "PostgreSQL"
-        self.tidy: Callable[[], Awaitable[None]] | None = None
+        self.tidies: list[Callable[[], Awaitable[None]]] = []
         self._deadline_s = settings.database_deadline_s
         self._engine: Engine | None = None
         self._reason = "it is being opened"
@@ -94,6 +95,11 @@ class Database:
         engine = await self._ready()
         return await self._shielded(engine.write(work), self._deadline_s)
 
+    async def add_runs(self, batch: Callable[[], "Batch"]) -> None:
+        """Committed when this returns; `batch` is asked for its rows once it can be. Raises DatabaseUnavailable."""
+        engine = await self._ready()
+        await self._shielded(engine.add_runs(batch()), self._deadline_s)
+
     async def _ready(self) -> "Engine":
         if self._engine is None:
             with contextlib.suppress(TimeoutError):
@@ -138,8 +144,8 @@ class Database:
         # Calls need not wait for it.
         self._tried.set()
         try:
-            if self.tidy is not None:
-                await self.tidy()
+            for tidy in self.tidies:
+                await tidy()
         except DatabaseUnavailable:
             return False
         return True

@@ -31,7 +31,7 @@ class StoredDefinitions:
         self._database = database
         self._kept_for = timedelta(days=settings.definition_days)
         self._written: OrderedDict[str, float] = OrderedDict()
-        database.tidy = self.tidy
+        database.tidies.append(self.tidy)
 
     async def save(self, definition_id: str, content: Content) -> None:
         """Committed when this returns; at once where that was so lately. Raises DatabaseUnavailable."""

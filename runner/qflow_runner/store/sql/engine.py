@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
@@ -11,6 +12,8 @@ from sqlalchemy import URL, Connection, event, exc, inspect, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from qflow_runner.store.sql.run_rows import Batch, SqliteRuns, add
 
 Answer = TypeVar("Answer")
 Work = Callable[[AsyncConnection], Awaitable[Answer]]
@@ -40,6 +43,7 @@ class Engine:
         self._pool = make(made, deadline_s, statement_s or deadline_s)
         # SQLite lets one write at a time and makes the others poll; here they wait in line.
         self._line: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._runs = SqliteRuns(Path(made.database or ""), deadline_s) if self.is_sqlite else None
 
     async def read(self, work: Work[Answer]) -> Answer:
         async with self._pool.connect() as connection:
@@ -57,6 +61,14 @@ class Engine:
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             return await work(connection)
 
+    async def add_runs(self, batch: Batch) -> None:
+        """In one transaction, committed when this returns."""
+        if self._runs is None:
+            await self.write(lambda connection: add(connection, batch))
+            return
+        async with self._line:
+            await self._runs.add(batch)
+
     async def version(self) -> str | None:
         """The migration that the database is at; None for a new one."""
 
@@ -69,6 +81,8 @@ class Engine:
         )
 
     async def close(self) -> None:
+        if self._runs is not None:
+            self._runs.close()
         await self._pool.dispose()
 
 
@@ -82,7 +96,7 @@ def reason_of(error: BaseException) -> str | None:
     """What is wrong with the database, in a line without its address; None where the database is not at fault."""
     if isinstance(error, _OURS):
         return None
-    if isinstance(error, WrongVersion):
+    if isinstance(error, sqlite3.Error | WrongVersion):
         return str(error)
     if isinstance(error, exc.DBAPIError):
         told = str(error.orig).strip().splitlines() if error.orig is not None else []
