@@ -275,12 +275,12 @@ async function send(options: IHttpRequestOptions, signal?: AbortSignal) {
 				...(signal ? { signal } : {}),
 			},
 			(response) => {
-				const { statusCode } = response;
+				const { statusCode, headers } = response;
 				if (options.encoding === 'stream') {
-					resolve({ statusCode, body: response });
+					resolve({ statusCode, headers, body: response });
 					return;
 				}
-				buffer(response).then((body) => resolve({ statusCode, body }), reject);
+				buffer(response).then((body) => resolve({ statusCode, headers, body }), reject);
 			},
 		);
 		request.on('error', reject);

@@ -20,6 +20,7 @@ test.for<[IDataObject, Record<string, unknown>]>([
 	[{ parallel: '4' }, { parallel: 4 }],
 	[{ referenceScope: 'runner' }, { reference_scope: 'runner' }],
 	[{ referenceScope: 'workflow' }, { reference_scope: 'workflow' }],
+	[{ sharing: 'shared' }, { sharing: 'shared' }],
 	[{ idempotent: true }, { idempotent: true }],
 	[{ idempotent: false }, { idempotent: false }],
 ])('The definition carries the options %j', async ([options, expected], { runner, prepare }) => {

@@ -238,3 +238,43 @@ test('Cancelling the execution ends the request at once', async ({ runner, prepa
 	expect((await failing).message).toEqual('The execution was canceled');
 	await runner.closedEarly;
 });
+
+const BUSY = { status: 503, code: 'busy', category: 'busy', detail: 'All sandboxes are in use.' };
+
+test('A runner without room is asked again when it says so, because nothing ran', async ({
+	runner,
+	prepare,
+}) => {
+	let refusals = 2;
+	runner.behaviour = ({ body }) =>
+		refusals-- > 0 ? Response.problem(BUSY, { 'retry-after': '0' }) : { items: echo(body) };
+
+	const output = await prepare().execute();
+
+	expect(runner.requests.filter((request) => request === RUN)).toHaveLength(3);
+	expect(output).toHaveLength(2);
+});
+
+test('A refusal without a time to come back, or with one too far away, is the answer', async ({
+	runner,
+	prepare,
+}) => {
+	for (const headers of [{}, { 'retry-after': '3600' }]) {
+		runner.behaviour = () => Response.problem(BUSY, headers);
+
+		expect((await prepare().failure()).message).toEqual(BUSY.detail);
+	}
+	expect(runner.requests.filter((request) => request === RUN)).toHaveLength(2);
+});
+
+test('Waiting for room ends with the execution', async ({ runner, prepare }) => {
+	runner.behaviour = () => Response.problem(BUSY, { 'retry-after': '20' });
+	const cancel = new AbortController();
+	const failing = prepare({}, { signal: cancel.signal }).failure();
+	await vi.waitFor(() => expect(runner.runs).toHaveLength(1));
+
+	cancel.abort();
+
+	expect((await failing).message).toEqual('The execution was canceled');
+	expect(runner.runs).toHaveLength(1);
+});

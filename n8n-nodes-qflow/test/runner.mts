@@ -45,10 +45,12 @@ export class Response {
 		readonly type = 'application/json',
 		/** Whether the connection breaks before its end. */
 		readonly cut = false,
+		readonly headers: Record<string, string> = {},
 	) {}
 
-	static problem(problem: Problem & { status: number }): Response {
-		return new Response(problem.status, JSON.stringify(problem), 'application/problem+json');
+	static problem(problem: Problem & { status: number }, headers = {}): Response {
+		const text = JSON.stringify(problem);
+		return new Response(problem.status, text, 'application/problem+json', false, headers);
 	}
 }
 
@@ -133,7 +135,11 @@ export class StubRunner {
 				? this.answer(request.method ?? '', url, content.toString())
 				: Response.problem({ status: 401, code: 'unauthorized', detail: 'The token is wrong.' });
 		const length = Buffer.byteLength(answer.text) + (answer.cut ? 1_000 : 0);
-		response.writeHead(answer.status, { 'content-type': answer.type, 'content-length': length });
+		response.writeHead(answer.status, {
+			...answer.headers,
+			'content-type': answer.type,
+			'content-length': length,
+		});
 		if (answer.cut) response.write(answer.text, () => response.destroy());
 		else response.end(answer.text);
 	}

@@ -9,11 +9,14 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qflow_runner.egress import MAX_LISTED, MAX_TEXT, Policy, targets_of
 from qflow_runner.errors import DefinitionUnknown, PythonUnsupported, RequestError
+from qflow_runner.limits import Asked, LimitsRequest, asked_in, named
 from qflow_runner.settings import Settings
 
 MAX_CODE = 1_000_000
@@ -23,9 +26,10 @@ Mode = Literal["auto", "item", "all", "script"]
 Output = Literal["auto", "items", "reference"]
 Validation = Literal["strict", "coerce", "off"]
 ReferenceScope = Literal["workflow", "runner"]
+Sharing = Literal["copy", "shared"]
 
 
-class DefinitionRequest(BaseModel):
+class DefinitionRequest(LimitsRequest):
     """The body of PUT /v1/definitions."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,11 +58,25 @@ class DefinitionRequest(BaseModel):
             description="Who may use the references that it answers: this workflow, or every one of the runner"
         ),
     ] = "workflow"
+    sharing: Annotated[
+        Sharing,
+        Field(
+            description="What parameters get of a referenced object: a copy of their own, or the object itself, so "
+            "that what the code changes is seen by the nodes that follow"
+        ),
+    ] = "copy"
     requirements: Annotated[
         list[Annotated[str, Field(max_length=10_000)]],
         Field(
             max_length=1_000,
             description="Packages that the code needs, a requirement each; empty: those of its header, or its imports",
+        ),
+    ] = []
+    egress: Annotated[
+        list[Annotated[str, Field(max_length=MAX_TEXT)]],
+        Field(
+            max_length=MAX_LISTED,
+            description="What the code may reach, as host:port or *.host:port; the administrator bounds it",
         ),
     ] = []
     cache_ttl_s: Annotated[
@@ -109,6 +127,19 @@ class Definition:
     cache_ttl_s: float = 0.0
     idempotent: bool = False
     parallel: int = 1
+    sharing: Sharing = "copy"
+    egress: tuple[str, ...] = ()
+    memory_mb: int = 0
+    cpus: float = 0.0
+    processes: int = 0
+    file_mb: int = 0
+    output_mb: int = 0
+    log_kb: int = 0
+
+    @cached_property
+    def limits(self) -> Asked:
+        """Those that it names."""
+        return asked_in(vars(self))
 
 
 class DefinitionReply(BaseModel):
@@ -138,10 +169,11 @@ class Definitions:
         self._settings = settings
         self.pythons = pythons
         self._shelf = shelf
+        self._policy = Policy(settings)
         self._known: OrderedDict[str, Definition] = OrderedDict()
 
     def make(self, request: DefinitionRequest, found: Found) -> Definition:
-        """Raises PythonUnsupported or RequestError."""
+        """Raises PythonUnsupported, EgressInvalid, EgressNotAllowed or RequestError."""
         python = check_python(request.python or self._settings.python, self.pythons)
         asked = tuple(each for each in request.requirements if each.strip())
         timeout_s = request.timeout_s or self._settings.time_limit_s
@@ -167,6 +199,12 @@ class Definitions:
         }
         if request.parallel != 1:
             content["parallel"] = request.parallel  # ids from before there was this option stay as they are
+        if request.sharing != "copy":
+            content["sharing"] = request.sharing  # likewise
+        if targets := targets_of(request.egress):
+            self._policy.check(targets)
+            content["egress"] = tuple(map(str, targets))
+        content |= named(request, self._settings)  # none where the node names none
         return Definition(id=content_hash(content), **content)  # type: ignore[arg-type]
 
     async def put(self, request: DefinitionRequest, found: Found) -> DefinitionReply:

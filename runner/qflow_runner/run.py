@@ -14,23 +14,26 @@ import itertools
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 
 from qflow_agent import wire
 from qflow_runner.cache import Cached, ResultCache
 from qflow_runner.definitions import Definition, Definitions
-from qflow_runner.errors import QflowError, SandboxError, SessionLost
+from qflow_runner.egress import used
+from qflow_runner.errors import QflowError, ResultTooLarge, SandboxError, SessionLost
 from qflow_runner.files import Files
 from qflow_runner.layers import Lock
-from qflow_runner.observe import metrics
 from qflow_runner.observe.events import Events
 from qflow_runner.packages import Packages, Ready
+from qflow_runner.reporting import Recorded, Reports, Subject
 from qflow_runner.sandbox.checked import checked_hints, checked_logs, checked_text
 from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.guest_session import GuestSession
 from qflow_runner.sandbox.keeper import Keeper
+from qflow_runner.sandbox.limiter import Limiter, Resources
 from qflow_runner.sandbox.pool import Key
 from qflow_runner.sandbox.streams import BodyStream, ResultStream
 from qflow_runner.sessions import Place, RunDesk, Sessions, Values
@@ -57,6 +60,12 @@ class RunRequest:
     """Whether references may be answered where the definition leaves that open."""
     lock: Lock | None = None
     """The packages to run with, where it is not for the definition's requirements to say."""
+    bounds: tuple[tuple[str, ...], ...] = ()
+    """For each of its secrets that is bound to hosts, those."""
+    waited_s: float = 0.0
+    """How long it waited for a place, of the time that it may wait for a sandbox."""
+    lane: int = 0
+    """Runs of one execution in different lanes have sessions of their own, and run at the same time."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,13 @@ class RunAnswer:
     hints: list[str] = field(default_factory=list[str])
     lasting: bool = False
     """Whether the items mean the same later: none of them names an object or a file of this execution."""
+    count: int | None = None
+    """How many items there are, as the guest tells it; None where only the payload can say."""
+    kept: tuple[str, ...] = ()
+    """References to what the run left in its session."""
+    layer: str = ""
+    resources: Resources = Resources()
+    record: Recorded | None = None
 
 
 class Flow:
@@ -84,6 +100,8 @@ class Flow:
         files: Files,
         events: Events,
         cache: ResultCache,
+        reports: Reports,
+        limiter: Limiter,
     ) -> None:
         self._definitions = definitions
         self._packages = packages
@@ -93,6 +111,8 @@ class Flow:
         self._files = files
         self._events = events
         self._cache = cache
+        self._reports = reports
+        self._limiter = limiter
         self._numbers = itertools.count(1)
 
     @asynccontextmanager
@@ -105,28 +125,48 @@ class Flow:
         definition = await self._definitions.get(request.definition)
         self._events.tell(request.execution, "started", request.node)
         key = await self._cache_key(request, definition, payload)
+        about = Subject(
+            request.workflow,
+            request.execution,
+            request.node,
+            definition.id,
+            definition.python,
+            bytes_in=payload.size if isinstance(payload, BodyStream) else len(payload),
+            items=None if isinstance(payload, BodyStream) else payload,
+        )
         cached = await self._cache.get(key) if key else None
         if cached is not None:
-            total = _ms(time.perf_counter() - began)
-            self._told(request, "ok", total, cached="yes")
-            timing = dict.fromkeys(TIMES, 0.0) | {"total_ms": total}
-            yield RunAnswer(
-                cached.payload, cached.errors, timing, hints=[f"{cached.age_hint().capitalize()}."]
+            timing = dict.fromkeys(TIMES, 0.0) | {"total_ms": _ms(time.perf_counter() - began)}
+            record = await self._reports.succeeded(
+                about, timing, [], cached=True, errors=cached.errors, bytes_out=len(cached.payload)
             )
+            hints = [f"{cached.age_hint().capitalize()}."]
+            yield RunAnswer(cached.payload, cached.errors, timing, hints=hints, record=record)
             return
         async with AsyncExitStack() as held:
             try:
                 answer = await self._attempted(held, request, definition, payload, began)
             except QflowError as error:
                 error.members.setdefault("node", request.node)
-                self._told(request, error.category, (time.perf_counter() - began) * 1000, code=error.code)
+                await self._reports.failed(about, error, (time.perf_counter() - began) * 1000)
                 raise
-            metrics.RUN_SECONDS.observe(answer.timing["total_ms"] / 1000)
-            self._told(request, "ok", answer.timing["total_ms"])
             if key and answer.lasting and not isinstance(answer.payload, ResultStream):
                 result = Cached(answer.payload, answer.errors, time.time())
                 self._cache.put(key, result, definition.cache_ttl_s)
-            yield answer
+            record = await self._reports.succeeded(
+                about,
+                answer.timing,
+                answer.logs,
+                layer=answer.layer,
+                peak_mb=answer.resources.peak_mb,
+                cpu_ms=answer.resources.cpu_ms,
+                errors=answer.errors,
+                items_out=answer.count or 0,
+                bytes_out=answer.payload.size
+                if isinstance(answer.payload, ResultStream)
+                else len(answer.payload),
+            )
+            yield replace(answer, record=record)
 
     async def _attempted(
         self,
@@ -136,18 +176,27 @@ class Flow:
         payload: Payload | BodyStream,
         began: float,
     ) -> RunAnswer:
-        """What may have started is run a second time only where the definition says that this does no harm."""
+        """What never started is tried once more; what may have, only where the definition says that this does no harm."""
+        progress = _Progress(began)
         try:
             async with AsyncExitStack() as attempt:
-                answer = await self._run(attempt, request, definition, payload, began)
+                answer = await self._run(attempt, request, definition, payload, progress)
                 held.push_async_exit(attempt.pop_all())
                 return answer
         except (SessionLost, SandboxError) as error:
             lost = isinstance(error, SandboxError) or type(error) is SessionLost
-            if not definition.idempotent or not lost or isinstance(payload, BodyStream):
+            may_repeat = definition.idempotent and lost and not isinstance(payload, BodyStream)
+            # Who got no sandbox at all was tried for by the pool already.
+            if not progress.leased or (progress.sent and not may_repeat):
                 raise
-            log.info("run.again", code=error.code, workflow=request.workflow, execution=request.execution)
-        return await self._run(held, request, definition, payload, began)
+            log.info(
+                "run.again",
+                code=error.code,
+                sent=progress.sent,
+                workflow=request.workflow,
+                execution=request.execution,
+            )
+        return await self._run(held, request, definition, payload, _Progress(began))
 
     async def _cache_key(
         self, request: RunRequest, definition: Definition, payload: Payload | BodyStream
@@ -165,20 +214,43 @@ class Flow:
         request: RunRequest,
         definition: Definition,
         payload: Payload | BodyStream,
-        began: float,
+        progress: "_Progress",
     ) -> RunAnswer:
-        place = Place(request.workflow, request.execution)
+        place = Place(request.workflow, request.execution, request.lane)
         ready = await held.enter_async_context(self._ready(request, definition))
         packed = time.perf_counter()
-        guest = await held.enter_async_context(self._keeper.lease(Key(request.workflow, definition.python)))
+        guest = await held.enter_async_context(
+            self._keeper.lease(Key(request.workflow, definition.python), request.waited_s)
+        )
+        progress.leased = True
         leased = time.perf_counter()
+        network = await held.enter_async_context(
+            used(guest.gate, request.workflow, request.execution, definition.egress, request.bounds)
+        )
         zygote = await guest.environment(ready.layer, frozenset(definition.imports))
         spot, session = await held.enter_async_context(self._sessions.lease(guest, zygote, place))
+        watched = await held.enter_async_context(
+            self._limiter.held(guest, session, definition.limits, self._reading(request))
+        )
         handed = time.perf_counter()
         desk = RunDesk(place, guest, self._files, self._values, self._progress(request))
-        done, items = await session.run(
-            define_message(definition), self._run_message(request, definition), payload, desk
-        )
+        # A session that is gone by now takes nothing; nothing else can happen before its first byte is written.
+        progress.sent = not session.gone
+        try:
+            done, items = await session.run(
+                define_message(definition),
+                self._run_message(request, definition, network.proxy),
+                payload,
+                desk,
+            )
+        finally:
+            self._values.changed(spot, session.changed)
+        size = items.size if isinstance(items, ResultStream) else len(items)
+        if definition.output_mb and size > definition.output_mb << 20:
+            session.end()
+            raise ResultTooLarge(
+                f"The result is {size / (1 << 20):.1f} MB of JSON, the node's limit is {definition.output_mb} MB."
+            )
         self._values.kept(spot, done.kept, anywhere=definition.reference_scope == "runner")
         if done.memory > MEMORY_SHORT:
             log.info("sandbox.memory_short", workflow=request.workflow, share=round(min(done.memory, 1), 2))
@@ -189,8 +261,8 @@ class Flow:
             raise no_items()
         ended = time.perf_counter()
         timing = {
-            "total_ms": _ms(ended - began),
-            "packages_ms": _ms(packed - began),
+            "total_ms": _ms(ended - progress.began),
+            "packages_ms": _ms(packed - progress.began),
             "queue_ms": _ms(leased - packed),
             "sandbox_ms": _ms(handed - leased),
         } | {f"{phase}_ms": _measured(done.timing.get(phase)) for phase in PHASES}
@@ -199,8 +271,12 @@ class Flow:
             max(done.errors, 0),
             timing,
             checked_logs(done.logs),
-            [*ready.hints, *checked_hints(done.hints)],
+            [*ready.hints, *checked_hints(done.hints), *network.hints()],
             lasting=not (done.kept or desk.gave),
+            count=max(done.items, 0),
+            kept=tuple(done.kept),
+            layer=ready.layer,
+            resources=await watched.resources(done.usage, (ended - handed) * 1000),
         )
 
     def _ready(self, request: RunRequest, definition: Definition) -> AbstractAsyncContextManager[Ready]:
@@ -222,20 +298,10 @@ class Flow:
 
         return tell
 
-    def _told(self, request: RunRequest, outcome: str, ms: float, **more: str) -> None:
-        metrics.RUNS.labels(category=outcome).inc()
-        self._events.tell(request.execution, "ended", request.node, outcome=outcome, ms=round(ms, 2), **more)
-        log.info(
-            "run",
-            outcome=outcome,
-            **more,
-            ms=round(ms, 2),
-            workflow=request.workflow,
-            execution=request.execution,
-            node=request.node,
-        )
+    def _reading(self, request: RunRequest) -> Callable[[dict[str, Any]], None]:
+        return lambda reading: self._events.tell(request.execution, "reading", request.node, **reading)
 
-    def _run_message(self, request: RunRequest, definition: Definition) -> wire.Run:
+    def _run_message(self, request: RunRequest, definition: Definition, proxy: str) -> wire.Run:
         return wire.Run(
             run=next(self._numbers),
             definition=definition.id,
@@ -245,7 +311,21 @@ class Flow:
             time_limit_s=definition.timeout_s,
             on_error=request.on_error,
             keep=request.keep,
+            proxy=proxy,
+            file_mb=definition.file_mb,
+            output_mb=definition.output_mb,
+            log_kb=definition.log_kb,
+            threads=max(1, int(definition.cpus)) if definition.cpus else 0,
         )
+
+
+@dataclass
+class _Progress:
+    """How far an attempt came: whether it had a sandbox, and whether a session may have begun with it."""
+
+    began: float
+    leased: bool = False
+    sent: bool = False
 
 
 def define_message(definition: Definition) -> wire.Define:
@@ -257,6 +337,7 @@ def define_message(definition: Definition) -> wire.Define:
         output=definition.output,
         validation=definition.validation,
         parallel=definition.parallel,
+        sharing=definition.sharing,
     )
 
 

@@ -242,6 +242,68 @@ async def test_progress_is_seen_by_who_watches(runner: RunnerClient) -> None:
     assert b'"fraction": 0.5, "text": "half"' in told
 
 
+async def test_fields_beside_a_reference(runner: RunnerClient) -> None:
+    """What n8n's Edit Fields makes of an item that it adds a field to: still the object, and a field."""
+    json = {**await reference(runner), "factor": 2}
+    use = "def use(model, factor: int) -> int:\n    return sum(model.weights) * factor\n"
+    turned = "def use(factor: int, model) -> int:\n    return sum(model.weights) * factor\n"
+
+    assert [{"value": 6}] == await runner.values(use, [json])
+    assert [{"value": 6}] == await runner.values(turned, [json])
+    assert [{"value": 6}] == await runner.values(use, [json], execution="another")
+    fake = {"$qflow": {"ref": "short", "type": "Model"}, "factor": 2}
+    assert [fake] == await runner.values("def same(item: dict) -> dict:\n    return item\n", [fake])
+
+
+APPEND = "def add(model) -> int:\n    model.weights.append(10)\n    return sum(model.weights)\n"
+
+
+async def test_a_shared_object_is_changed_for_the_nodes_that_follow(runner: RunnerClient) -> None:
+    """As a copy, which is the rule, no other node sees the change."""
+    json = await reference(runner)
+
+    assert [{"value": 13}] == await runner.values(APPEND, [json])
+    assert [{"value": 3}] == await runner.values(USE, [json])
+    assert [{"value": 13}] == await runner.values(APPEND, [json], sharing="shared")
+    assert [{"value": 13}] == await runner.values(USE, [json])
+    assert [{"value": 23}] == await runner.values(APPEND, [json], sharing="shared")
+    assert [{"value": 23}] == await runner.values(USE, [json])
+
+
+async def test_a_shared_object_of_another_session_is_a_copy_there(runner: RunnerClient) -> None:
+    """A hint says so. Whoever asks later gets it as it is where it was made, not as it was when it was first asked for."""
+    json = await reference(runner, execution="1")
+
+    status, reply = await runner.run(APPEND, [json], execution="2", sharing="shared")
+    assert (200, 13) == (status, reply["items"][0]["json"]["value"]), reply
+    assert any("came here as copies" in hint for hint in reply["hints"])
+    assert [{"value": 13}] == await runner.values(USE, [json], execution="2")
+    assert [{"value": 3}] == await runner.values(USE, [json], execution="1")
+    failing = APPEND.replace("return sum(model.weights)", "raise ValueError")
+    status, _ = await runner.run(failing, [json], execution="1", sharing="shared")
+    assert status == 422
+    assert [{"value": 13}] == await runner.values(USE, [json], execution="3")
+
+
+async def test_what_was_changed_outlives_the_session(backend: Backend, tmp_path: Path) -> None:
+    """A workflow that waits, changes a shared object, and waits again."""
+    async with running(backend, tmp_path, pool_floor=0, session_idle_s=0.1) as runner:
+        json = await reference(runner)
+        for expected in (13, 23):
+            async with asyncio.timeout(20):
+                while (await runner.sandboxes())[0]["sessions"]:
+                    await asyncio.sleep(0.02)  # its end has no event outside the process
+            assert [{"value": expected}] == await runner.values(APPEND, [json], sharing="shared")
+
+
+async def test_sharing_is_part_of_a_definition_where_it_is_not_the_default(runner: RunnerClient) -> None:
+    """Definitions from before there was this option keep their ids."""
+    assert await runner.define(USE) == await runner.define(USE, sharing="copy")
+    assert await runner.define(USE) != await runner.define(USE, sharing="shared")
+    status, _ = await runner.call("PUT", "/v1/definitions", json={"code": USE, "sharing": "both"})
+    assert status == 400
+
+
 @pytest.mark.docker
 async def test_memory_pressure_moves_objects_to_disk(tmp_path: Path) -> None:
     """More than the sandbox can hold at once, in one execution: the older objects are still there when asked for."""

@@ -92,7 +92,14 @@ async def test_openapi_is_valid_and_complete(runner: RunnerClient) -> None:
         "/openapi.json",
         "/v1/definitions",
         "/v1/definitions/{id}/runs",
+        "/v1/events",
+        "/v1/executions",
+        "/v1/executions/{id}",
         "/v1/executions/{id}/events",
+        "/v1/runs",
+        "/v1/runs/{id}",
+        "/v1/runs/{id}/replay",
+        "/v1/definitions/{id}",
         "/v1/executions/{id}/session",
         "/v1/layers",
         "/v1/layers/{id}",
@@ -110,6 +117,7 @@ async def test_openapi_is_valid_and_complete(runner: RunnerClient) -> None:
         "/v1/types/check",
         "/v1/workflows/check",
         "/v1/workflows/{id}",
+        "/v1/workflows/{id}/runs",
         "/editor/qflow-editor.js",
     } == set(document["paths"])
 

@@ -4,6 +4,7 @@ export type Mode = 'auto' | 'item' | 'all' | 'script';
 export type Output = 'auto' | 'items' | 'reference';
 export type Validation = 'strict' | 'coerce' | 'off';
 export type ReferenceScope = 'workflow' | 'runner';
+export type Sharing = 'copy' | 'shared';
 
 /** A definition that the runner keeps by name. Without a version, the newest. */
 export interface SavedRef {
@@ -33,6 +34,8 @@ export interface Definition {
 	parallel?: number;
 	/** Who may use the references that a run answers. */
 	reference_scope?: ReferenceScope;
+	/** What parameters get of a referenced object. Absent: a copy of their own. */
+	sharing?: Sharing;
 	/** Whether a run is run again when its sandbox or session is lost. */
 	idempotent?: boolean;
 }

@@ -1,6 +1,6 @@
 import type { IExecuteFunctions, INode } from 'n8n-workflow';
 
-import type { Definition, ReferenceScope, Validation } from './api';
+import type { Definition, ReferenceScope, Sharing, Validation } from './api';
 import { sentence } from './errors';
 
 /** As the runner has them. */
@@ -14,6 +14,7 @@ interface Chosen {
 	parallel?: unknown;
 	python?: string;
 	referenceScope?: ReferenceScope;
+	sharing?: Sharing;
 	timeout?: unknown;
 	validation?: Validation;
 }
@@ -44,7 +45,7 @@ export function readOptions(context: IExecuteFunctions, node: INode): Partial<De
 			`Write a whole number from 1 to ${MAX_PARALLEL}.`,
 		);
 	}
-	const { python, validation, referenceScope: reference_scope, idempotent } = chosen;
+	const { python, validation, referenceScope: reference_scope, sharing, idempotent } = chosen;
 	const said = {
 		python,
 		validation,
@@ -52,6 +53,7 @@ export function readOptions(context: IExecuteFunctions, node: INode): Partial<De
 		cache_ttl_s,
 		parallel,
 		reference_scope,
+		sharing,
 		idempotent,
 	};
 	return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));

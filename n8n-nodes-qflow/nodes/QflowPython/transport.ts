@@ -6,7 +6,7 @@ import type {
 	IN8nHttpFullResponse,
 	INode,
 } from 'n8n-workflow';
-import { NodeOperationError } from 'n8n-workflow';
+import { NodeOperationError, sleep } from 'n8n-workflow';
 
 import { isRecord, sentence } from './errors';
 
@@ -45,16 +45,58 @@ const UNREACHABLE = new Set([
 ]);
 const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'ERR_BAD_RESPONSE']);
 
+/** A runner without room for the request says so before anything was done with it. */
+const NO_ROOM = new Set([429, 503]);
+
+/** How long a running node waits for room altogether. */
+const PATIENCE_MS = 60_000;
+
+/** How soon it notices that its execution was cancelled. */
+const LOOK_MS = 200;
+
+/** By how much a pause is longer at random: those who were refused together do not come back together. */
+const SPREAD = 0.25;
+
 /**
  * Sends one request to the runner and reads its answer, whatever its status.
  *
+ * Where the runner has no room, or is being restarted, and says when to come back, the request is sent again then: nothing ran.
  * The request ends with the n8n execution, and the runner then ends the run. Throws NodeOperationError
  * with a sentence for a person when there is no answer, or not one of a runner.
  */
 export async function call(context: Caller, node: INode, request: Call): Promise<Answer> {
 	// As bytes, so that an answer that is not JSON can be told from one that is.
-	const response = await send(context, node, request, 'arraybuffer');
-	return await read(context, node, request, response.statusCode, response.body as Buffer);
+	const until = Date.now() + PATIENCE_MS;
+	for (;;) {
+		const response = await send(context, node, request, 'arraybuffer');
+		const pause = pauseBefore(context, request, response);
+		if (pause === undefined || Date.now() + pause > until) {
+			return await read(context, node, request, response.statusCode, response.body as Buffer);
+		}
+		await rest(context, node, pause);
+	}
+}
+
+/** Milliseconds until the same request may find room; undefined where it is not to be sent again. */
+function pauseBefore(
+	context: Caller,
+	{ size }: Call,
+	{ statusCode, headers }: IN8nHttpFullResponse,
+): number | undefined {
+	// A panel does not keep a person waiting, and a stream is read only once.
+	if (!NO_ROOM.has(statusCode) || !('getExecutionCancelSignal' in context)) return undefined;
+	const seconds = Number(headers['retry-after'] ?? NaN);
+	if (size !== undefined || !(seconds >= 0)) return undefined;
+	return seconds * 1000 * (1 + SPREAD * Math.random());
+}
+
+/** Ends with the execution: n8n's own sleep that does is not for nodes, so this looks again and again. */
+async function rest(context: Caller, node: INode, pause: number): Promise<void> {
+	const until = Date.now() + pause;
+	for (let left = pause; left > 0; left = until - Date.now()) {
+		await sleep(Math.min(left, LOOK_MS));
+		if (isCancelled(context)) throw sentence(node, 'The execution was canceled', '');
+	}
 }
 
 /** The content of a file, as a stream, or the answer that says why there is none. */

@@ -41,12 +41,13 @@ async def check_types(request: web.Request) -> web.Response:
 
 
 async def check_workflow(request: web.Request) -> web.Response:
-    return web.json_response(check_form(await _check(request)))
+    check, _ = await _check(request)
+    return web.json_response(check_form(check))
 
 
 async def put_workflow(request: web.Request) -> web.Response:
-    check = await _check(request)
-    request.app[STATE].workflows.put(request.match_info["id"], check)
+    check, body = await _check(request)
+    request.app[STATE].workflows.put(request.match_info["id"], check, body)
     return web.json_response(check_form(check))
 
 
@@ -60,11 +61,11 @@ async def editor_extension(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type="text/javascript")
 
 
-async def _check(request: web.Request) -> Check:
+async def _check(request: web.Request) -> tuple[Check, bytes]:
     body = await limited(request, MAX_WORKFLOW)
     # A workflow with its pinned data may be large: it is parsed beside the loop.
     workflow = await asyncio.to_thread(checked, Workflow, body)
-    return await request.app[STATE].checker.check(workflow)
+    return await request.app[STATE].checker.check(workflow), body
 
 
 def _judge(body: TypesBody) -> types.Judgement:

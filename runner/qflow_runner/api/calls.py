@@ -1,28 +1,35 @@
 """The calls under /v1: HTTP in, a plain call of the runner, HTTP out."""
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
+from qflow_runner.analysis import Analysis
 from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited, query_of
 from qflow_runner.api.files import read_multipart
 from qflow_runner.api.found import found_in
 from qflow_runner.api.models import RunQuery
-from qflow_runner.api.replies import reply_body, stream_reply
+from qflow_runner.api.replies import run_reply
 from qflow_runner.api.saved_models import DefinitionAnswer, DefinitionBody
 from qflow_runner.api.saving import request_of
-from qflow_runner.api.state import STATE
+from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import check_python
 from qflow_runner.errors import BodyTooLarge
 from qflow_runner.run import RunRequest
-from qflow_runner.sandbox.streams import STREAMED_FROM, BodyStream, ResultStream
+from qflow_runner.sandbox.streams import HELD, STREAMED_FROM, BodyStream
 
 CHUNK = 256 * 1024
 
 
 async def put_definition(request: web.Request) -> web.Response:
-    state = request.app[STATE]
     body = checked(DefinitionBody, await limited(request, MAX_DEFINITION))
+    answer, _ = await define(request.app[STATE], body)
+    return web.json_response(text=answer.model_dump_json(exclude_none=True))
+
+
+async def define(state: State, body: DefinitionBody) -> tuple[DefinitionAnswer, Analysis]:
+    """Store a definition, and say what its code is. Raises QflowError."""
     wanted = body.request()
     named: dict[str, Any] = {}
     if body.saved is not None:
@@ -30,11 +37,9 @@ async def put_definition(request: web.Request) -> web.Response:
         wanted = request_of(version, body.model_dump(exclude={"code", "saved"}, exclude_unset=True))
         named = {"saved_name": version.name, "saved_version": version.version}
     python = check_python(wanted.python or state.settings.python, state.definitions.pythons)
-    reply = await state.definitions.put(
-        wanted, found_in(await state.analyzer.outline(wanted.code, python), wanted)
-    )
-    answer = DefinitionAnswer(**reply.model_dump(), **named)
-    return web.json_response(text=answer.model_dump_json(exclude_none=True))
+    analysis = await state.analyzer.outline(wanted.code, python)
+    reply = await state.definitions.put(wanted, found_in(analysis, wanted))
+    return DefinitionAnswer(**reply.model_dump(), **named), analysis
 
 
 async def run(request: web.Request) -> web.StreamResponse:
@@ -47,14 +52,24 @@ async def run(request: web.Request) -> web.StreamResponse:
         node=query.node,
         on_error=query.on_error,
         keep=query.keep,
+        bounds=tuple(tuple(each.split(",")) for each in query.bound.split(";")) if query.bound else (),
     )
     await state.definitions.get(
         wanted.definition
     )  # so that an unknown one is answered before its items are read
-    async with state.flow.run(wanted, await _run_body(request, query)) as answer:
-        if isinstance(answer.payload, ResultStream):
-            return await stream_reply(request, answer, answer.payload)
-        return web.Response(body=reply_body(answer, answer.payload), content_type="application/json")
+    async with (
+        state.admission.place(query.workflow, _held(request), state.settings.pool_wait_s) as waited_s,
+        state.flow.run(replace(wanted, waited_s=waited_s), await _run_body(request, query)) as answer,
+    ):
+        return await run_reply(request, answer)
+
+
+def _held(request: web.Request) -> int:
+    """Bytes of the body that will be in memory: a large one passes through, and some say nothing of their size."""
+    size = request.content_length
+    if size is None or "Content-Encoding" in request.headers:
+        return request.app[STATE].settings.max_body
+    return size if size < STREAMED_FROM else HELD
 
 
 async def end_session(request: web.Request) -> web.Response:
@@ -69,7 +84,10 @@ async def sandboxes(request: web.Request) -> web.Response:
     listed = []
     for row in state.keeper.snapshot():
         guest = state.keeper.guests.get(row["id"])
-        listed.append({**row, "sessions": state.sessions.count(guest) if guest else 0})
+        egress = guest.gate.row() if guest and guest.gate else None
+        sessions = state.sessions.count(guest) if guest else 0
+        used = await state.limiter.usage(guest) if guest else {}
+        listed.append({**row, "sessions": sessions, **used} | ({"egress": egress} if egress else {}))
     return web.json_response({"sandboxes": listed})
 
 

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from qflow_runner import __version__
 from qflow_runner.api.models import Alive, Part, Readiness
-from qflow_runner.api.state import STATE
+from qflow_runner.api.state import STATE, State
+from qflow_runner.egress import UNENFORCED
 from qflow_runner.observe import metrics as measured
 
 DOCUMENT = web.AppKey("openapi", str)
@@ -33,13 +34,29 @@ async def readyz(request: web.Request) -> web.Response:
     parts = {
         state.settings.backend: Part(ok=backend.ok, reason=backend.reason),
         "pool": pool,
+        "egress": Part(
+            ok=True, reason=UNENFORCED if state.settings.backend == "process" else state.egress.reason()
+        ),
         "database": Part(ok=database.ok, reason=database.reason),
+        "runs": Part(ok=not state.drain.begun, reason=_runs(state)),
+        "loop": Part(
+            ok=state.lag.ok,
+            reason=f"the event loop was at most {state.lag.most_s * 1000:.0f} ms late in the last minute",
+        ),
     }
     # Warm sandboxes work on while Docker is away, so the runner is ready as long as one is there.
     # And what is in memory runs on while the database is away.
-    ready = pool.ok and (database.ok or len(state.definitions) > 0)
+    ready = pool.ok and (database.ok or len(state.definitions) > 0) and not state.drain.begun
     reply = Readiness(ready=ready, parts=parts)
     return web.json_response(text=reply.model_dump_json(), status=200 if ready else 503)
+
+
+def _runs(state: State) -> str:
+    if state.drain.begun:
+        return (
+            f"draining: the runner stops when {state.drain.under_way} calls are over, and takes no new ones"
+        )
+    return state.admission.describe()
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -48,6 +65,8 @@ async def metrics(request: web.Request) -> web.Response:
     for name in ("booting", "warm", "owned"):
         measured.SANDBOXES.labels(state=name).set(counted[name])
     measured.SESSIONS.set(state.sessions.total)
+    measured.ADMITTED.set(state.admission.runs)
+    measured.WAITING.set(state.admission.waiting)
     return web.Response(body=measured.render(), headers={"Content-Type": measured.CONTENT_TYPE})
 
 

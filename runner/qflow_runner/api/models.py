@@ -1,8 +1,8 @@
 """The shapes of the API's requests and answers."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 
 from qflow_runner.definitions import MAX_CODE
 
@@ -55,13 +55,29 @@ class RunBody(BaseModel):
     )
 
 
+def _nameable(text: str) -> str:
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("it has characters that no name can have")
+    return text
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_nameable)]
+"""What a workflow, an execution or a node is called: whatever text a database can keep."""
+
+
 class RunQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    workflow: str = Field(min_length=1, max_length=200, description="Runs of one workflow share a sandbox")
-    execution: str = Field(min_length=1, max_length=200, description="Runs of one execution share a session")
-    node: str = Field(default="", max_length=200, description="Named in errors, logs and tracebacks")
+    workflow: Name = Field(min_length=1, description="Runs of one workflow share a sandbox")
+    execution: Name = Field(min_length=1, description="Runs of one execution share a session")
+    node: Name = Field(default="", description="Named in errors, logs and tracebacks")
     on_error: Literal["stop", "continue"] = Field(default="stop", description="At the first item that fails")
+    bound: str = Field(
+        default="",
+        max_length=6_000,
+        description="For each secret of the run that is bound to hosts, those (host:port, comma separated); "
+        "secrets are separated by semicolons. Refused where the sandbox can reach another host, now or later",
+    )
     keep: bool = Field(
         default=False,
         description='Whether output "auto" may answer references: every node that follows can take them',
@@ -71,8 +87,8 @@ class RunQuery(BaseModel):
 class UploadQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    workflow: str = Field(min_length=1, max_length=200, description="Whose runs may use the file")
-    execution: str = Field(min_length=1, max_length=200, description="The file is kept until it is over")
+    workflow: Name = Field(min_length=1, description="Whose runs may use the file")
+    execution: Name = Field(min_length=1, description="The file is kept until it is over")
     name: str = Field(default="", max_length=2_000, description="Name that is shown; its last part is kept")
     mime: str = Field(default="", max_length=300, description="Media type; default application/octet-stream")
 
@@ -80,7 +96,7 @@ class UploadQuery(BaseModel):
 class FileQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    workflow: str = Field(min_length=1, max_length=200, description="The workflow that the file belongs to")
+    workflow: Name = Field(min_length=1, description="The workflow that the file belongs to")
 
 
 class FileReply(BaseModel):
@@ -196,12 +212,25 @@ class LogLine(BaseModel):
     text: str
 
 
+class RunResources(BaseModel):
+    """Megabytes of 2^20 bytes. A run that was over before the runner looked at it has no I/O and one process."""
+
+    cpu_ms: float = Field(description="CPU time, with that of the processes that it started")
+    peak_mb: float = Field(description="The most memory that its session had")
+    read_mb: float = Field(description="What it read, from files and sockets alike")
+    written_mb: float = Field(description="What it wrote, to files and sockets alike")
+    processes: int = Field(description="Processes and threads, when the runner last looked")
+
+
 class RunReply(BaseModel):
     items: list[ReplyItem]
     logs: list[LogLine]
     timing: dict[str, float] = Field(description="Milliseconds by phase")
     hints: list[str]
     errors: int = Field(description="Items that failed (on_error=continue)")
+    resources: RunResources
+    run: str = Field(description="The id of this run's record")
+    recorded: bool = Field(description="Whether the record is in the database already")
 
 
 class SessionsEnded(BaseModel):
@@ -216,6 +245,14 @@ class Sandbox(BaseModel):
     python: str
     workflow: str | None = None
     sessions: int = Field(description="Executions that it holds")
+    memory_mb: float | None = Field(default=None, description="Memory in use, without what the kernel gives back")
+    memory_limit_mb: int | None = Field(default=None, description="Memory that it may use now")
+    cpu_s: float | None = Field(default=None, description="CPU time since it was started")
+    cpus: float | None = Field(default=None, description="CPU time that it may use per second now")
+    processes: int | None = Field(default=None, description="Processes and threads in it")
+    egress: dict[str, Any] | None = Field(
+        default=None, description="What it may reach (`hosts`), and its connections and bytes since its start"
+    )
 
 
 class SandboxList(BaseModel):

@@ -17,6 +17,7 @@ MEANING = {
     403: "Not allowed",
     404: "Not known",
     409: "It is in use, or changed meanwhile",
+    410: "What it needs is not kept any more",
     413: "The body is too large",
     422: "The code, or a value it was given, is not right",
     500: "A mistake of the runner",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -15,6 +16,14 @@ log = structlog.get_logger()
 
 
 HEAD = b'{"items":'
+NOT_RECORDED = "The runner's database is away: this run is recorded when it is back."
+
+
+async def run_reply(request: web.Request, answer: RunAnswer) -> web.StreamResponse:
+    """Whole, or as it comes from the session."""
+    if isinstance(answer.payload, ResultStream):
+        return await stream_reply(request, answer, answer.payload)
+    return web.Response(body=reply_body(answer, answer.payload), content_type="application/json")
 
 
 def reply_body(answer: RunAnswer, items: Payload) -> bytes:
@@ -23,11 +32,19 @@ def reply_body(answer: RunAnswer, items: Payload) -> bytes:
 
 
 def _rest(answer: RunAnswer) -> bytes:
-    rest = json.dumps(
-        {"logs": answer.logs, "timing": answer.timing, "hints": answer.hints, "errors": answer.errors},
-        separators=(",", ":"),
-    )
-    return b"," + rest[1:].encode()
+    record = answer.record
+    told: dict[str, Any] = {
+        "logs": answer.logs,
+        "timing": answer.timing,
+        "hints": answer.hints,
+        "errors": answer.errors,
+        "resources": answer.resources.document(),
+    }
+    if record is not None:
+        told |= {"run": record.id, "recorded": record.committed}
+        if not record.committed:
+            told["hints"] = [*answer.hints, NOT_RECORDED]
+    return b"," + json.dumps(told, separators=(",", ":"))[1:].encode()
 
 
 async def stream_reply(request: web.Request, answer: RunAnswer, items: ResultStream) -> web.StreamResponse:

@@ -2,36 +2,46 @@
 
 import asyncio
 import json
+import os
 import signal
 
 import structlog
 from aiohttp import web
 
+from qflow_runner.admission import Admission, admission_limits
 from qflow_runner.advisories import Advisories
 from qflow_runner.analysis import Analyzer
-from qflow_runner.api import health, openapi, problems
+from qflow_runner.api import draining, health, openapi, problems
+from qflow_runner.api.draining import Drain
 from qflow_runner.api.installed import finder
 from qflow_runner.api.routes import ROUTES
 from qflow_runner.api.saving import resolver
 from qflow_runner.api.state import STATE, State
-from qflow_runner.cache import ResultCache
+from qflow_runner.cache import Inputs, ResultCache
 from qflow_runner.definitions import Definitions
+from qflow_runner.egress import Egress
 from qflow_runner.files import Files, Keys, Spill
 from qflow_runner.layers import Layers
 from qflow_runner.observe.events import Events
+from qflow_runner.observe.lag import LoopLag
 from qflow_runner.packages import Packages
+from qflow_runner.reporting import Reports
 from qflow_runner.run import Flow
 from qflow_runner.sandbox.backend import Backend
 from qflow_runner.sandbox.keeper import Keeper
+from qflow_runner.sandbox.limiter import Limiter
 from qflow_runner.sessions import Sessions, Values
 from qflow_runner.settings import Settings
-from qflow_runner.store import Database, SavedDefinitions, StoredDefinitions
+from qflow_runner.store import Database, History, Recorder, SavedDefinitions, StoredDefinitions
 from qflow_runner.upgrades import Replayer, Upgrades
 from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
 from qflow_runner.workflows.kept import KeptWorkflows
 
 log = structlog.get_logger()
+
+CUT_OFF_S = 1.0
+"""What is still under way after the drain may take so long to notice that it is over."""
 
 
 def build_state(
@@ -40,18 +50,28 @@ def build_state(
     database = Database(settings)
     saved = SavedDefinitions(database)
     definitions = Definitions(settings, pythons, StoredDefinitions(settings, database))
+    recorder = Recorder(database)
     events = Events()
     files = Files(settings)
     keys = Keys(settings)
     values = Values(Spill(settings, keys))
     cache = ResultCache(settings, keys)
+    inputs = Inputs(settings, keys)
     layers = Layers(settings, backend.compile, backend.confine)
     vetting = Vetting(settings, Advisories(settings))
+    egress = Egress(settings)
     keeper = Keeper(
-        settings, backend, identity, layers=settings.layers_dir, files=settings.files_path / "sandboxes"
+        settings,
+        backend,
+        identity,
+        layers=settings.layers_dir,
+        files=settings.files_path / "sandboxes",
+        egress=egress,
     )
     sessions = Sessions(settings.session_idle_s, settings.sessions_per_sandbox, values)
     keeper.before_removal = sessions.farewell
+    keeper.after_return = sessions.returned
+    limiter = Limiter(settings, backend)
     flow = Flow(
         definitions,
         packages=Packages(layers, vetting, events, sessions.lives),
@@ -61,6 +81,8 @@ def build_state(
         files=files,
         events=events,
         cache=cache,
+        reports=Reports(events, recorder, inputs),
+        limiter=limiter,
     )
     analyzer = Analyzer()
     return State(
@@ -70,63 +92,83 @@ def build_state(
         keeper=keeper,
         sessions=sessions,
         flow=flow,
+        limiter=limiter,
         analyzer=analyzer,
         checker=Checker(analyzer, settings.python, resolver(saved), finder(layers)),
         workflows=KeptWorkflows(),
         database=database,
+        recorder=recorder,
+        inputs=inputs,
+        history=History(settings, database),
         saved=saved,
         cache=cache,
         events=events,
+        egress=egress,
         files=files,
         layers=layers,
         vetting=vetting,
         upgrades=Upgrades(layers, vetting, Replayer(flow, keeper, sessions, files)),
         spill=values.store,
+        admission=Admission(admission_limits(settings)),
+        drain=Drain(),
+        lag=LoopLag(),
     )
 
 
 def build_app(state: State) -> web.Application:
-    app = web.Application(middlewares=[problems.edge], client_max_size=state.settings.max_body)
+    app = web.Application(middlewares=[problems.edge, draining.gate], client_max_size=state.settings.max_body)
     app[STATE] = state
     app[health.DOCUMENT] = json.dumps(openapi.document())
     for route in ROUTES:
         app.router.add_route(route.method, route.pattern, route.handler)
+    app.on_response_prepare.append(draining.say_goodbye)
     app.cleanup_ctx.append(_keep)
     return app
 
 
 async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an async generator
     state = app[STATE]
+    state.lag.open()
     await state.database.open()
     await asyncio.gather(
-        state.files.open(), state.spill.open(), state.layers.open(), state.vetting.open(), state.cache.open()
+        state.files.open(),
+        state.spill.open(),
+        state.layers.open(),
+        state.vetting.open(),
+        state.cache.open(),
+        state.inputs.open(),
     )
     await asyncio.gather(state.keeper.open(), state.analyzer.open())
     yield
+    state.lag.close()
     await state.analyzer.close()
+    state.limiter.close()
     await state.keeper.close()
+    state.egress.close()
+    await state.recorder.close()
     await asyncio.gather(
         state.files.close(),
         state.spill.close(),
         state.layers.close(),
         state.vetting.close(),
         state.cache.close(),
+        state.inputs.close(),
         state.database.close(),
     )
 
 
 async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> None:
-    """Serve until SIGTERM or SIGINT, then let runs finish. `ready` is told the address."""
+    """Serve until SIGTERM or SIGINT, then let runs finish; a second signal ends the process. `ready` is told the address."""
     settings = state.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _stop, stop)
     runner = web.AppRunner(
         build_app(state),
         handler_cancellation=True,  # a caller that hangs up cancels its run
         access_log=None,
-        shutdown_timeout=settings.drain_s,
+        shutdown_timeout=CUT_OFF_S,
         keepalive_timeout=75,
     )
     await runner.setup()
@@ -139,6 +181,18 @@ async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> Non
         if ready is not None:
             ready.set_result(address)
         await stop.wait()
-        log.info("runner.stopping", drain_s=settings.drain_s)
+        log.info("runner.stopping", drain_s=settings.drain_s, under_way=state.drain.under_way)
+        state.drain.begin()
+        state.admission.stop()
+        if not await state.drain.quiet(settings.drain_s):
+            log.warning("runner.cut_off", calls=state.drain.under_way)
     finally:
         await runner.cleanup()
+
+
+def _stop(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        # As when it is killed: what is left is taken up by the next start, or ends itself.
+        log.warning("runner.stopped_at_once")
+        os._exit(0)
+    stop.set()

@@ -1,24 +1,32 @@
 """What the handlers reach through the application."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from qflow_runner.admission import Admission
 from qflow_runner.analysis import Analyzer
-from qflow_runner.cache import ResultCache
+from qflow_runner.cache import Inputs, ResultCache
 from qflow_runner.definitions import Definitions
+from qflow_runner.egress import Egress
 from qflow_runner.files import Files, Spill
 from qflow_runner.layers import Layers
 from qflow_runner.observe.events import Events
+from qflow_runner.observe.lag import LoopLag
 from qflow_runner.run import Flow
 from qflow_runner.sandbox.keeper import Keeper
+from qflow_runner.sandbox.limiter import Limiter
 from qflow_runner.sessions import Sessions
 from qflow_runner.settings import Settings
-from qflow_runner.store import Database, SavedDefinitions
+from qflow_runner.store import Database, History, Recorder, SavedDefinitions
 from qflow_runner.upgrades import Upgrades
 from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
 from qflow_runner.workflows.kept import KeptWorkflows
+
+if TYPE_CHECKING:
+    from qflow_runner.api.draining import Drain
 
 
 @dataclass(frozen=True)
@@ -29,18 +37,26 @@ class State:
     keeper: Keeper
     sessions: Sessions
     flow: Flow
+    limiter: Limiter
     analyzer: Analyzer
     checker: Checker
     workflows: KeptWorkflows
     database: Database
+    recorder: Recorder
+    history: History
+    inputs: Inputs
     saved: SavedDefinitions
     cache: ResultCache
     events: Events
+    egress: Egress
     files: Files
     layers: Layers
     vetting: Vetting
     upgrades: Upgrades
     spill: Spill
+    admission: Admission
+    drain: "Drain"
+    lag: LoopLag
 
 
 STATE = web.AppKey("state", State)

@@ -4,12 +4,13 @@ import sys
 
 import typer
 
-from qflow_runner.cli import authoring, doctor, images, layers, saved, server
+from qflow_runner.cli import authoring, doctor, images, layers, run, saved, server
 from qflow_runner.errors import QflowError
 
 app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
 app.command()(server.serve)
 app.command()(authoring.check)
+app.command()(run.run)
 app.command()(authoring.analyze)
 app.command("n8n-files")(authoring.n8n_files)
 app.command()(doctor.doctor)

@@ -5,10 +5,13 @@
     QflowError
     ├── RequestError          the caller can mend it: the request, the token, the definition's name
     │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
-    │   ├── TypeUnreadable, WorkflowUnknown, RunUnknown
+    │   ├── ScopeMissing, HostRefused, BodyStalled, TokenUnknown
+    │   ├── TypeUnreadable, WorkflowUnknown, RunUnknown, InputGone, WorkflowNotRunnable, LinkIncompatible
     │   ├── SavedUnknown, SavedVersionUnknown, SavedNameInvalid
     │   ├── FileUnknown, FileIdInvalid, FileTooLarge, UploadBroken
+    │   ├── EgressInvalid     a line of a node's Network Access is no host:port
     │   ├── PythonUnsupported a definition wants a Python that there is not
+    │   ├── LimitTooHigh      a definition asks for more than the instance gives
     │   ├── PackageVulnerable a package has known vulnerabilities, and the policy refuses it
     ├── DependencyError       packages that cannot be had, or a layer that could not be built
     │   ├── RequirementInvalid, RequirementRefused
@@ -23,10 +26,14 @@
     ├── RunTimeout            the code ran longer than its limit and was stopped
     ├── SessionLost           the execution's process ended under a run
     │   ├── SessionExited     the code ended it (os._exit, a crash in C)
-    │   └── OutOfMemory       the kernel ended it for want of memory
+    │   ├── OutOfMemory       it had more memory than its limit, or than its sandbox has
+    │   └── ProcessLimit      it had more processes than its limit
+    ├── ResultTooLarge        a result over the node's limit
     ├── SandboxError          a sandbox did not start, or died
     ├── DiskFull              no room for a file or a value
     ├── ValueDamaged          a spilled value is not what was written
+    ├── EgressNotAllowed, EgressTooMany, SecretHostRefused, EgressUnavailable   the network beyond a sandbox
+    ├── RateLimited           too many calls, or too many wrong tokens
     ├── Busy                  no sandbox or place in time: try again later
     ├── Unavailable           something the runner needs is away: Docker, an image, the database
     └── Internal              our mistake
@@ -35,6 +42,7 @@ Each class carries what the caller can do (`hint`), a stable `code`, a `category
 an instance carries what happened (`detail`) and the members of its problem document that apply.
 """
 
+from qflow_runner.errors.access import BodyStalled, HostRefused, RateLimited, ScopeMissing, TokenUnknown
 from qflow_runner.errors.base import (
     CATEGORIES,
     Category,
@@ -70,6 +78,13 @@ from qflow_runner.errors.dependencies import (
     VersionYanked,
     WheelMissing,
 )
+from qflow_runner.errors.network import (
+    EgressInvalid,
+    EgressNotAllowed,
+    EgressTooMany,
+    EgressUnavailable,
+    SecretHostRefused,
+)
 from qflow_runner.errors.requests import (
     BodyInvalid,
     BodyTooLarge,
@@ -77,6 +92,8 @@ from qflow_runner.errors.requests import (
     FileIdInvalid,
     FileTooLarge,
     FileUnknown,
+    InputGone,
+    LinkIncompatible,
     MethodNotAllowed,
     NotFound,
     PackageVulnerable,
@@ -88,11 +105,15 @@ from qflow_runner.errors.requests import (
     TypeUnreadable,
     Unauthorized,
     UploadBroken,
+    WorkflowNotRunnable,
     WorkflowUnknown,
 )
 from qflow_runner.errors.runs import (
     GuestProblem,
+    LimitTooHigh,
     OutOfMemory,
+    ProcessLimit,
+    ResultTooLarge,
     RunTimeout,
     SandboxError,
     SessionExited,
@@ -114,6 +135,7 @@ from qflow_runner.errors.services import (
 __all__ = [
     "CATEGORIES",
     "BodyInvalid",
+    "BodyStalled",
     "BodyTooLarge",
     "BuildFailed",
     "BuildKilled",
@@ -126,20 +148,28 @@ __all__ = [
     "DiskFailed",
     "DiskFull",
     "DockerUnavailable",
+    "EgressInvalid",
+    "EgressNotAllowed",
+    "EgressTooMany",
+    "EgressUnavailable",
     "FileIdInvalid",
     "FileTooLarge",
     "FileUnknown",
     "GuestProblem",
     "HashMismatch",
+    "HostRefused",
     "ImageMissing",
     "IndexRefused",
     "IndexUnavailable",
+    "InputGone",
     "Internal",
     "KeyInvalid",
     "LayerDiskFull",
     "LayerInUse",
     "LayerTooLarge",
     "LayerUnknown",
+    "LimitTooHigh",
+    "LinkIncompatible",
     "LockMoved",
     "MethodNotAllowed",
     "ModuleReserved",
@@ -148,24 +178,30 @@ __all__ = [
     "PackagePython",
     "PackageUnknown",
     "PackageVulnerable",
+    "ProcessLimit",
     "PythonUnsupported",
     "QflowError",
+    "RateLimited",
     "RequestError",
     "RequirementInvalid",
     "RequirementRefused",
     "RequirementsConflict",
+    "ResultTooLarge",
     "RunTimeout",
     "RunUnknown",
     "SandboxError",
     "SavedNameInvalid",
     "SavedUnknown",
     "SavedVersionUnknown",
+    "ScopeMissing",
+    "SecretHostRefused",
     "SessionExited",
     "SessionLost",
     "SourceBuildFailed",
     "SourceHostRefused",
     "SourceMemory",
     "SourceRefused",
+    "TokenUnknown",
     "TypeUnreadable",
     "Unauthorized",
     "Unavailable",
@@ -176,5 +212,6 @@ __all__ = [
     "VersionMissing",
     "VersionYanked",
     "WheelMissing",
+    "WorkflowNotRunnable",
     "WorkflowUnknown",
 ]

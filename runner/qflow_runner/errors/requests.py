@@ -86,11 +86,31 @@ class RunUnknown(RequestError):
     hint = "See the id; records of runs are kept for QFLOW_RUN_DAYS."
 
 
+class InputGone(RequestError):
+    code = "input_gone"
+    status = 410
+    hint = "Set QFLOW_KEEP_INPUTS to all to keep the items of every run; those of failed runs are kept by default."
+
+
 class WorkflowUnknown(RequestError):
     code = "workflow_unknown"
     category = "unavailable"
     status = 404
     hint = "PUT it to /v1/workflows/{id} first."
+
+
+class WorkflowNotRunnable(RequestError):
+    """What stands in the way is known before anything runs."""
+
+    code = "workflow_not_runnable"
+    status = 422
+    hint = "Change the workflow as it says, or choose the nodes to run with 'nodes'."
+
+
+class LinkIncompatible(RequestError):
+    code = "link_incompatible"
+    status = 422
+    hint = 'Correct the link, or run it all the same with "check": false.'
 
 
 class FileUnknown(RequestError):

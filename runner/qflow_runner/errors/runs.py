@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from qflow_runner.errors.base import CATEGORIES, QflowError
+from qflow_runner.errors.base import CATEGORIES, QflowError, RequestError
 
 _STATUS = {"timeout": 504, "memory": 507, "sandbox": 502, "internal": 502}
 
@@ -64,6 +64,28 @@ class OutOfMemory(SessionLost):
     category = "memory"
     status = 507
     hint = "Handle fewer items at a time, free large objects, or raise QFLOW_MEMORY_MB."
+
+
+class ProcessLimit(SessionLost):
+    code = "process_limit"
+    category = "policy"
+    status = 422
+    hint = "Start fewer processes and threads, or raise the node's limit of processes."
+
+
+class ResultTooLarge(QflowError):
+    code = "result_too_large"
+    category = "policy"
+    status = 422
+    hint = "Return less, return a file or a reference, or raise the node's limit of its result."
+
+
+class LimitTooHigh(RequestError):
+    """A node asks for more, or for less, than this runner gives."""
+
+    code = "limit_refused"
+    category = "policy"
+    status = 422
 
 
 class SandboxError(QflowError):

@@ -28,6 +28,12 @@ class Busy(QflowError):
     hint = "Try again in a moment, or raise QFLOW_POOL_CEILING or QFLOW_POOL_WAIT_S."
     headers: ClassVar = {"Retry-After": "2"}
 
+    def __init__(self, detail: str, *, hint: str | None = None, retry_after_s: int = 2) -> None:
+        """`retry_after_s` is when there may be room again, as far as that can be told."""
+        super().__init__(detail, hint=hint)
+        # Nobody is well served by a longer guess than a minute.
+        self.headers = {"Retry-After": str(min(max(retry_after_s, 1), 60))}  # pyright: ignore[reportAttributeAccessIssue]
+
 
 class Unavailable(QflowError):
     code = "unavailable"
@@ -42,7 +48,10 @@ class DockerUnavailable(Unavailable):
 
 
 class ImageMissing(Unavailable):
+    """Waiting does not help: somebody has to build it."""
+
     code = "image_missing"
+    headers: ClassVar = {}
 
 
 class DiskFailed(Unavailable):

@@ -5,9 +5,9 @@ encrypted, because they stay for days. Nothing that a guest or a client sends is
 """
 
 from qflow_runner.files.files import Files, StoredFile
-from qflow_runner.files.keys import Keys
 from qflow_runner.files.spill import Spill, SpilledValue
 from qflow_runner.files.spill_writer import SpillWriter
 from qflow_runner.files.writer import FileWriter
+from qflow_runner.keys import Keys as Keys
 
 __all__ = ["FileWriter", "Files", "Keys", "Spill", "SpillWriter", "SpilledValue", "StoredFile"]

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from qflow_runner.errors import ValueDamaged
 from qflow_runner.files.disk import Disk
-from qflow_runner.files.keys import Keys
 from qflow_runner.files.shelf import Entry, Shelf
 from qflow_runner.files.spill_writer import CHUNK, TAG, SpilledValue, SpillWriter, nonce
 from qflow_runner.files.tidy import Tidy
 from qflow_runner.files.writer import checked_id
+from qflow_runner.keys import Keys
 from qflow_runner.settings import Settings
 
 log = structlog.get_logger()
@@ -98,6 +98,11 @@ class Spill:
             entry,
             bytes.fromhex(known["key"]),
         )
+
+    def belongs(self, workflow: str, reference: str, execution: str) -> bool:
+        """Whether there is a value of this execution's."""
+        entry = self._shelf.get(workflow, reference)
+        return entry is not None and entry.execution == self._shelf.new(workflow, execution, reference).execution
 
     def why_gone(self, workflow: str, reference: str) -> str:
         """A sentence on when and why a value was removed; empty where that is not known (any more)."""

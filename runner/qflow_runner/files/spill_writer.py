@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from qflow_runner.errors import FileTooLarge
 from qflow_runner.files.disk import Disk
-from qflow_runner.files.keys import Keys
 from qflow_runner.files.lane import Buffer, Lane
 from qflow_runner.files.shelf import OVERHEAD, Entry, Shelf
+from qflow_runner.keys import Keys
 
 CHUNK = 1024 * 1024
 TAG = 16

@@ -13,12 +13,16 @@ from typing import Any, Literal
 WAITING = 256
 """Events that a watcher may be behind."""
 
-Kind = Literal["started", "installing", "progress", "ended"]
+ALL = ""
+"""In place of an execution's name: what happens in all of them."""
+
+Kind = Literal["started", "installing", "progress", "reading", "ended"]
 
 
 @dataclass(frozen=True)
 class Event:
     kind: Kind
+    execution: str
     node: str
     about: dict[str, Any]
 
@@ -50,8 +54,11 @@ class Events:
         self._watchers: dict[str, set[Watcher]] = {}
 
     def tell(self, execution: str, kind: Kind, node: str, **about: Any) -> None:
-        for watcher in self._watchers.get(execution, ()):
-            watcher.tell(Event(kind, node, about))
+        if not self._watchers:
+            return
+        for watched in (execution, ALL):
+            for watcher in self._watchers.get(watched, ()):
+                watcher.tell(Event(kind, execution, node, about))
 
     @contextmanager
     def watched(self, execution: str) -> Generator[Watcher]:

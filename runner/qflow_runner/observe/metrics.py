@@ -14,6 +14,30 @@ RUN_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
 )
+RUN_CPU_SECONDS = Histogram(
+    "qflow_run_cpu_seconds",
+    "CPU time of runs that succeeded, with that of the processes they started",
+    buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100, 300),
+    registry=REGISTRY,
+)
+RUN_PEAK_BYTES = Histogram(
+    "qflow_run_peak_bytes",
+    "Most memory of the session, for runs that succeeded",
+    buckets=tuple(mb << 20 for mb in (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)),
+    registry=REGISTRY,
+)
+LIMITS_HIT = Counter(
+    "qflow_limits_hit",
+    "Runs that ended at a limit: the node's memory, processes or result, or the sandbox's memory",
+    ["limit"],
+    registry=REGISTRY,
+)
+GROWN = Counter(
+    "qflow_sandboxes_grown",
+    "Sandboxes given more, because a node asked or memory ran out",
+    ["why"],
+    registry=REGISTRY,
+)
 BOOTS = Counter("qflow_sandbox_boots", "Sandboxes booted, by outcome", ["outcome"], registry=REGISTRY)
 BOOT_SECONDS = Histogram(
     "qflow_sandbox_boot_seconds",
@@ -39,6 +63,31 @@ PACKAGES_IN_USE = Gauge(
     ["verdict"],
     registry=REGISTRY,
 )
+
+EGRESS = Counter(
+    "qflow_egress_connections",
+    "Connections that code asked for, by outcome: connected, closed, refused, failed",
+    ["outcome"],
+    registry=REGISTRY,
+)
+EGRESS_BYTES = Counter(
+    "qflow_egress_bytes",
+    "Bytes through connections of code, 'sent' by it or 'received'",
+    ["way"],
+    registry=REGISTRY,
+)
+EGRESS_OPEN = Gauge("qflow_egress_open", "Connections of code that are open", registry=REGISTRY)
+
+
+REFUSED = Counter(
+    "qflow_runs_refused",
+    "Runs that were refused before they began: queue_full, workflow_queue_full, waited_too_long",
+    ["reason"],
+    registry=REGISTRY,
+)
+ADMITTED = Gauge("qflow_runs_under_way", "Runs that have a place", registry=REGISTRY)
+WAITING = Gauge("qflow_runs_waiting", "Runs that wait for a place", registry=REGISTRY)
+LOOP_LAG = Gauge("qflow_event_loop_lag_seconds", "How late the event loop was just now", registry=REGISTRY)
 
 
 def render() -> bytes:

@@ -4,12 +4,14 @@ A backend starts the agent somewhere with a socket to dial; everything after tha
 real one, `process` is for development, `fake` is for tests without either. All three pass one contract suite.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from qflow_agent.usage import VARIABLES
 from qflow_runner.layers import Confined, Ended
+from qflow_runner.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,16 @@ class Limits:
     cpu_period_ms: float = 20.0
     processes: int = 256
     tmp_mb: int = 64
+
+
+def sandbox_limits(settings: Settings) -> Limits:
+    return Limits(
+        memory_mb=settings.memory_mb,
+        cpus=settings.cpus,
+        cpu_period_ms=settings.cpu_period_ms,
+        processes=settings.processes,
+        tmp_mb=settings.tmp_mb,
+    )
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,8 @@ class SandboxSpec:
     limits: Limits
     layers: Path | None = None
     files: Path | None = None
+    hosts: Path | None = None
+    """Its /etc/hosts, which grows while it runs, where the backend keeps it from the network."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -51,19 +65,7 @@ class Health:
 def environment(spec: SandboxSpec, layers: str, files: str) -> dict[str, str]:
     """The environment variables of the agent: where it finds what is shared with it, and how many threads pay off."""
     threads = str(max(1, int(spec.limits.cpus)))
-    return {"QFLOW_LAYERS": layers, "QFLOW_FILES": files} | dict.fromkeys(THREADS, threads)
-
-
-THREADS = (
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
-"""What numeric libraries read; without it each takes as many threads as the host has CPUs."""
+    return {"QFLOW_LAYERS": layers, "QFLOW_FILES": files} | dict.fromkeys(VARIABLES, threads)
 
 
 class Backend(Protocol):
@@ -72,11 +74,22 @@ class Backend(Protocol):
     name: str
 
     async def open(self) -> None:
-        """Called once before the first sandbox: end what an earlier runner of this identity left behind."""
+        """Called once before the first sandbox: end the jobs that an earlier runner of this identity left behind."""
+        ...
+
+    async def left(self, known: Iterable[str]) -> dict[str, bool]:
+        """Called after `open`: the sandboxes of an earlier runner of this identity, and whether each still runs.
+
+        `known` are those that the runner wrote down; a backend without labels knows no others.
+        """
         ...
 
     async def boot(self, spec: SandboxSpec) -> None:
         """Called by the keeper for each Boot of the pool: returns when the agent was started, not when it dialled."""
+        ...
+
+    async def resize(self, sandbox: str, limits: Limits) -> None:
+        """Give a running sandbox this much memory and CPU time. It only ever grows, and what runs in it runs on."""
         ...
 
     async def remove(self, sandbox: str) -> None:

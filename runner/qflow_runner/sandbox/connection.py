@@ -5,6 +5,8 @@ arrives and not with what was announced, and the first malformed byte ends the c
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -13,6 +15,8 @@ from qflow_runner.sandbox.streams import STALL_S, STREAMED_FROM, BodyStream, Res
 
 SCRATCH = 64 * 1024
 FIRST_ALLOCATION = 1024 * 1024
+
+_CREDENTIALS = struct.Struct("3i")
 
 Payload = bytes | bytearray
 
@@ -101,6 +105,19 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     # the runner calls these
+
+    @property
+    def peer(self) -> int:
+        """The process that dialled, as the kernel tells it; 0 where the runner does not see the guest's processes."""
+        dialled = None if self._transport is None else self._transport.get_extra_info("socket")
+        if dialled is None:
+            return 0
+        try:
+            told = dialled.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        except OSError:
+            return 0
+        pid: int = _CREDENTIALS.unpack(told)[0]
+        return max(pid, 0)
 
     def follow(self, receiver: Receiver) -> None:
         """Frames go to `receiver` from now on."""

@@ -8,7 +8,7 @@ import asyncio
 import math
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,10 +22,11 @@ import structlog
 from qflow_runner.errors import DockerUnavailable, ImageMissing, QflowError, SandboxError
 from qflow_runner.layers import Confined, Ended, compile_command
 from qflow_runner.sandbox import images
-from qflow_runner.sandbox.backend import Health, SandboxSpec, environment
+from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec, environment
 
 log = structlog.get_logger()
 
+SANDBOX_LABEL = "qflow.sandbox"
 API_DEADLINE_S = 30
 COMPILE_DEADLINE_S = 300
 COMPILE_DIR = "/mnt/layer"
@@ -49,13 +50,25 @@ class DockerBackend:
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="docker")
 
     async def open(self) -> None:
-        """Remove the containers that an earlier run of this runner left: nobody can speak to them any more."""
-        for name in await self._call(self._ours):
-            log.info("sandbox.reaped", container=name)
-            await self._call(lambda client, name=name: _remove(client, name))
+        """Remove the jobs that an earlier run of this runner left: nobody waits for them any more."""
+        for container in await self._call(self._ours):
+            if SANDBOX_LABEL not in container["Labels"]:
+                log.info("job.reaped", container=container["Id"][:12])
+                await self._call(lambda client, name=container["Id"]: _remove(client, name))
+
+    async def left(self, known: Iterable[str]) -> dict[str, bool]:
+        del known  # the labels say it
+        return {
+            container["Labels"][SANDBOX_LABEL]: container["State"] == "running"
+            for container in await self._call(self._ours)
+            if SANDBOX_LABEL in container["Labels"]
+        }
 
     async def boot(self, spec: SandboxSpec) -> None:
         await self._call(lambda client: _boot(client, spec))
+
+    async def resize(self, sandbox: str, limits: Limits) -> None:
+        await self._call(lambda client: _resize(client, container_name(sandbox), limits))
 
     async def remove(self, sandbox: str) -> None:
         await self._call(lambda client: _remove(client, container_name(sandbox)))
@@ -119,11 +132,8 @@ class DockerBackend:
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise mapped(error) from error
 
-    def _ours(self, client: docker.DockerClient) -> list[str]:
-        found: list[dict[str, Any]] = client.api.containers(
-            all=True, filters={"label": f"qflow.runner={self._identity}"}
-        )
-        return [container["Id"] for container in found]
+    def _ours(self, client: docker.DockerClient) -> list[dict[str, Any]]:
+        return client.api.containers(all=True, filters={"label": f"qflow.runner={self._identity}"})
 
 
 def container_name(sandbox: str) -> str:
@@ -156,6 +166,7 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
                 (spec.socket.parent, SANDBOX_DIR),
                 (spec.layers, LAYERS_DIR),
                 (spec.files, FILES_DIR),
+                (spec.hosts, "/etc/hosts"),
             )
             if place is not None
         },
@@ -185,7 +196,7 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
         hostname="sandbox",
         environment=environment(spec, LAYERS_DIR, FILES_DIR),
         working_dir="/tmp",  # noqa: S108
-        labels={**spec.labels, "qflow.sandbox": spec.id, "qflow.python": spec.python},
+        labels={**spec.labels, SANDBOX_LABEL: spec.id, "qflow.python": spec.python},
         host_config=host_config,
         network_disabled=True,
     )
@@ -251,6 +262,18 @@ def _wait(client: docker.DockerClient, container: str, deadline_s: float) -> int
             return state["ExitCode"]
         client.api.kill(container)
         return None
+
+
+def _resize(client: docker.DockerClient, name: str, limits: Limits) -> None:
+    memory = f"{limits.memory_mb}m"
+    period_us = int(limits.cpu_period_ms * 1000)
+    client.api.update_container(
+        name,
+        mem_limit=memory,
+        memswap_limit=memory,
+        cpu_period=period_us,
+        cpu_quota=int(period_us * limits.cpus),
+    )
 
 
 def _remove(client: docker.DockerClient, name: str) -> None:

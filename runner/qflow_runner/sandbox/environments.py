@@ -5,24 +5,29 @@ of these is met once, learnt for the layer, and then left to the sessions to imp
 """
 
 import asyncio
+from collections import OrderedDict
 
 import structlog
 
 from qflow_agent import wire
 from qflow_runner.errors import SandboxError
+from qflow_runner.sandbox.ledger import EnvironmentRecord, Ledger
 from qflow_runner.sandbox.zygote import Zygote
 
 log = structlog.get_logger()
 
 IMPORT_DEADLINE_S = 30.0
 
+LESSONS = 1_000
+"""Layers that something is remembered of; what was forgotten is learnt again."""
+
 
 class Lessons:
     """Which modules of which layer must not be imported ahead. One for all sandboxes of a runner."""
 
     def __init__(self) -> None:
-        self._late: dict[str, set[str]] = {}
-        self._harmful: set[str] = set()
+        self._late: OrderedDict[str, set[str]] = OrderedDict()
+        self._harmful: OrderedDict[str, None] = OrderedDict()
 
     def sensible(self, layer: str, imports: frozenset[str]) -> frozenset[str]:
         if layer in self._harmful:
@@ -31,13 +36,18 @@ class Lessons:
 
     def start_threads(self, layer: str, modules: list[str]) -> None:
         self._late.setdefault(layer, set()).update(modules)
+        if len(self._late) > LESSONS:
+            self._late.popitem(last=False)
 
     def harmful(self, layer: str) -> None:
-        self._harmful.add(layer)
+        self._harmful[layer] = None
+        if len(self._harmful) > LESSONS:
+            self._harmful.popitem(last=False)
 
 
 class Environments:
-    def __init__(self, first: Zygote, lessons: Lessons) -> None:
+    def __init__(self, first: Zygote, lessons: Lessons, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._first = first
         self._lessons = lessons
         self._current: dict[str, Zygote] = {}
@@ -60,6 +70,24 @@ class Environments:
             self._start(layer, imports | zygote.imports)
         return zygote
 
+    def expected(self, record: EnvironmentRecord) -> Zygote:
+        """One that an earlier runner made, and that is to dial in again."""
+        zygote = Zygote(record.layer, frozenset(record.imports), record.token)
+        self._dialling.add(zygote)
+        return zygote
+
+    def returned(self, zygote: Zygote) -> None:
+        """It dialled in. Of two for one layer, the one with more imports is forked from."""
+        self._dialling.discard(zygote)
+        current = self._current.get(zygote.layer)
+        if current is None:
+            self._current[zygote.layer] = zygote
+        elif current.imports <= zygote.imports:
+            self._current[zygote.layer] = zygote
+            self._old.add(current)
+        else:
+            self._old.add(zygote)
+
     def exited(self, message: wire.Exited) -> bool:
         """Whether it was one of these that ended."""
         for zygote in self.all:
@@ -77,6 +105,7 @@ class Environments:
             del self._current[zygote.layer]
         self._old.discard(zygote)
         self._dialling.discard(zygote)
+        self._ledger.ended(zygote.token)
         zygote.lose(SandboxError(f"The session was lost: {reason}."))
 
     def _start(self, layer: str, imports: frozenset[str]) -> asyncio.Task[Zygote]:
@@ -94,6 +123,7 @@ class Environments:
         before = self._current.get(layer)
         self._current[layer] = task.result()
         self._dialling.discard(task.result())
+        self._ledger.environment(EnvironmentRecord(task.result().token, layer, sorted(task.result().imports)))
         if before is not None:
             self._old.add(before)
             self.retire_unused()

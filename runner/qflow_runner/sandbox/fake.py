@@ -7,13 +7,13 @@ that needs a run to last lets `answer` wait. Nothing of a person's code is ever 
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 
 from qflow_agent import wire
 from qflow_runner.errors import DockerUnavailable, QflowError, SourceRefused
 from qflow_runner.layers import Confined, Ended
-from qflow_runner.sandbox.backend import Health, SandboxSpec
+from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec
 from qflow_runner.sandbox.connection import Connection, Payload
 from qflow_runner.sandbox.streams import ResultStream
 
@@ -40,16 +40,26 @@ class FakeBackend:
         self.answer = answer
         self.failure: QflowError | None = None
         self.booted: list[SandboxSpec] = []
+        self.resized: list[tuple[str, Limits]] = []
         self._zygotes: dict[str, _Zygote] = {}
 
     async def open(self) -> None:
         self._fail()
+
+    async def left(self, known: Iterable[str]) -> dict[str, bool]:
+        """Its guests wait for no runner: who was left has ended."""
+        self._fail()
+        return dict.fromkeys(set(known) & self._zygotes.keys(), False)
 
     async def boot(self, spec: SandboxSpec) -> None:
         self._fail()
         self.booted.append(spec)
         zygote = self._zygotes[spec.id] = _Zygote(spec, self)
         await zygote.dial(wire.Hello("zygote", spec.token, wire.PROTOCOL, spec.python))
+
+    async def resize(self, sandbox: str, limits: Limits) -> None:
+        self._fail()
+        self.resized.append((sandbox, limits))
 
     async def remove(self, sandbox: str) -> None:
         zygote = self._zygotes.pop(sandbox, None)
@@ -115,6 +125,7 @@ class _Zygote:
         self._link = _ZygoteLink(self)
         self._sessions: dict[str, _Session] = {}
         self._environments: dict[str, _Zygote] = {}
+        self._forwarder: _Forwarder | None = None
         self._jobs: set[asyncio.Task[None]] = set()
 
     async def dial(self, hello: wire.Hello) -> None:
@@ -125,6 +136,13 @@ class _Zygote:
             session = self._sessions[message.token] = _Session(self)
             hello = wire.Hello("session", message.token, wire.PROTOCOL)
             self._start(session.dial(str(self._spec.socket), hello))
+        elif isinstance(message, wire.Egress):
+            self._forwarder = _Forwarder()
+            self._start(
+                self._forwarder.dial(
+                    str(self._spec.socket), wire.Hello("egress", message.token, wire.PROTOCOL)
+                )
+            )
         elif isinstance(message, wire.Environment):
             environment = self._environments[message.token] = _Zygote(self._spec, self.backend)
             self._start(environment.dial(wire.Hello("environment", message.token, wire.PROTOCOL)))
@@ -136,6 +154,8 @@ class _Zygote:
 
     def end(self) -> None:
         self._link.end()
+        if self._forwarder is not None:
+            self._forwarder.end()
         for below in (*self._sessions.values(), *self._environments.values()):
             below.end()
         for job in self._jobs:
@@ -163,6 +183,18 @@ class _ZygoteLink(_Dialled):
     def lost(self, error: Exception | None) -> None:
         del error
         self._zygote.end()
+
+
+class _Forwarder(_Dialled):
+    """Listens nowhere, and says that it does."""
+
+    def received(self, message: wire.Message, payload: Payload | ResultStream) -> None:
+        del payload
+        if isinstance(message, wire.Listen) and self.connection is not None:
+            self.connection.send(wire.Listening(message.address, message.port))
+
+    def lost(self, error: Exception | None) -> None:
+        del error
 
 
 class _Session(_Dialled):

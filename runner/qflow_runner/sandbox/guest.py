@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qflow_agent import wire
+from qflow_runner.egress import Gate
 from qflow_runner.errors import SandboxError
 from qflow_runner.sandbox.connection import Connection, Payload
 from qflow_runner.sandbox.environments import Environments, Lessons
+from qflow_runner.sandbox.ledger import EnvironmentRecord, Ledger, Records
 from qflow_runner.sandbox.streams import ResultStream
 from qflow_runner.sandbox.zygote import Zygote
 
@@ -27,14 +29,20 @@ class Guest:
         on_lost: Callable[[str], None],
         lessons: Lessons | None = None,
         files: Path | None = None,
+        *,
+        ledger: Ledger | None = None,
     ) -> None:
+        """With a ledger, it is the sandbox that an earlier runner wrote down there, or that this one is about to."""
         self.socket = directory / "agent.sock"
         self.files = files
-        self.zygote = Zygote()
-        self._environments = Environments(self.zygote, lessons or Lessons())
+        self.zygote = Zygote(token=ledger.records.token if ledger else "")
+        self.ledger = ledger or Ledger(directory, Records("", "", self.zygote.token, 0.0))
+        self._environments = Environments(self.zygote, lessons or Lessons(), self.ledger)
         self._max_payload = max_payload
         self._on_lost = on_lost
         self._server: asyncio.Server | None = None
+        self.gate: Gate | None = None
+        """Its way to the network; None where the backend keeps nobody from that."""
         self._strangers: set[Connection] = set()
         self._over = False
 
@@ -48,10 +56,17 @@ class Guest:
 
     async def listen(self) -> None:
         """Bind the socket, for a guest of any user: the directory above keeps the host's other users out."""
-        self.socket.parent.mkdir(mode=0o755, parents=True)
+        self.socket.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if self.gate is not None:
+            self.gate.prepare()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(self.socket))
-        os.chmod(self.socket, 0o666)  # noqa: S103, PTH101
+        # Bound beside its place: a guest that waits for a runner to return must always find a socket there.
+        bound = self.socket.with_suffix(".new")
+        bound.unlink(missing_ok=True)
+        listener.bind(str(bound))
+        os.chmod(bound, 0o666)  # noqa: S103, PTH101
+        listener.listen(128)
+        bound.rename(self.socket)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
             lambda: Connection(self._max_payload, self._opened), sock=listener, backlog=128
@@ -64,6 +79,21 @@ class Guest:
     async def environment(self, layer: str, imports: frozenset[str]) -> Zygote:
         """What forks sessions for this layer; "" is no layer. Raises SandboxError when it cannot be made."""
         return self.zygote if not layer else await self._environments.get(layer, imports)
+
+    def expected(self, record: EnvironmentRecord) -> Zygote:
+        """An environment that an earlier runner made here, and that is to dial in again."""
+        return self._environments.expected(record)
+
+    def returned(self, environment: Zygote) -> None:
+        self._environments.returned(environment)
+
+    def forgotten(self, environment: Zygote, reason: str) -> None:
+        """It did not return in time, or is in the way."""
+        self._environments.lost(environment, reason)
+
+    def ask_forwarder(self, token: str) -> None:
+        """Have the first process fork what lets code out to the hosts that its nodes list."""
+        self.zygote.send(wire.Egress(token))
 
     def tidy(self) -> None:
         """End the environments that were replaced and that no execution uses any more."""
@@ -87,6 +117,11 @@ class Guest:
             self._strangers.discard(connection)
             self.zygote.dialled(connection, hello)
             return self.zygote
+        elif hello.role == "egress" and self.gate is not None and self.gate.forwarder.expects(hello.token):
+            self._strangers.discard(connection)
+            connection.follow(self.gate.forwarder)
+            self.gate.forwarder.dialled(connection)
+            return None
         elif hello.role == "environment":
             for zygote in self._environments.all:
                 if zygote.token == hello.token and not zygote.connected:
@@ -121,7 +156,11 @@ class Guest:
         self._over = True
         error = SandboxError(f"The sandbox was lost: {reason}.")
         if self._server is not None:
+            # It has no runner to wait for: gone before the connections are.
+            self.socket.unlink(missing_ok=True)
             self._server.close()
+        if self.gate is not None:
+            self.gate.close()
         for zygote in (*self._environments.all, self.zygote):
             zygote.lose(error)
         for stranger in list(self._strangers):

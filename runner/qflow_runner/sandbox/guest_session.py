@@ -40,9 +40,12 @@ class GuestSession:
     def __init__(self, connection: Connection, token: str, kill: Callable[[str], None]) -> None:
         self.token = token
         self.ended = False
+        self.changed: list[str] = []
+        """References whose objects the last run may have changed, as the guest tells it."""
         self._kill = kill
         self._connection = connection
         self._defined: set[str] = set()
+        self._pid: int | None = None
         self._run = 0
         self._answer: asyncio.Future[tuple[wire.Done | wire.Spilled, Result]] | None = None
         self._inbox: Inbox | None = None
@@ -62,6 +65,7 @@ class GuestSession:
             raise self._gone
         loop = asyncio.get_running_loop()
         self._run = run.run
+        self.changed = []
         self._inbox = None if desk is None else Inbox(self, self._connection, desk)
         self._answer = answer = loop.create_future()
         if define.definition not in self._defined:
@@ -126,10 +130,44 @@ class GuestSession:
             if isinstance(reason, str)  # pyright: ignore[reportUnnecessaryIsInstance] - a guest sent it
         }
 
+    async def answers(self, deadline_s: float) -> None:
+        """Ask for nothing, and wait until it gave that: it has no run, and listens. Raises as `spill` does."""
+        if self._gone is not None:
+            raise self._gone
+        self._run = 0
+        self._answer = answer = asyncio.get_running_loop().create_future()
+        self._connection.send(wire.Spill())
+        try:
+            async with asyncio.timeout(deadline_s):
+                await answer
+        finally:
+            self._answer = None
+
     async def send(self, message: wire.Have | wire.Part, payload: Payload = b"") -> None:
         """For the desk: returns when the session took most of it."""
         self._connection.send(message, payload)
         await self._connection.drained()
+
+    @property
+    def pid(self) -> int:
+        """Its process on the runner's machine; 0 where the runner does not see it."""
+        if self._pid is None:
+            self._pid = self._connection.peer
+        return self._pid
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it was given nothing to run yet."""
+        return not self._defined
+
+    async def cleared(self) -> None:
+        """Wait until its process, and all that it started, is gone, as the zygote tells it."""
+        await self._cleared.wait()
+
+    @property
+    def gone(self) -> bool:
+        """Whether a run that comes now is refused before anything is sent."""
+        return self._gone is not None
 
     def end(self) -> None:
         """Kill the process and all that it started."""
@@ -174,6 +212,8 @@ class GuestSession:
             raise wire.WireError("a session sends nothing but the answer to its run")
         if self._answer is None or self._answer.done():
             return
+        if not isinstance(message, wire.Spilled):
+            self.changed = message.shared
         if isinstance(message, wire.Failed):
             self._answer.set_exception(guest_problem(message))
         else:

@@ -15,12 +15,16 @@ from typing import Any, assert_never
 
 import structlog
 
+from qflow_runner.egress import Egress
 from qflow_runner.errors import Busy, QflowError, SandboxError, Unavailable
 from qflow_runner.observe import metrics
 from qflow_runner.sandbox import pool as pools
-from qflow_runner.sandbox.backend import Backend, Health, Limits, SandboxSpec
+from qflow_runner.sandbox.adopting import Returned, adopt
+from qflow_runner.sandbox.backend import Backend, Health, SandboxSpec, sandbox_limits
 from qflow_runner.sandbox.environments import Lessons
+from qflow_runner.sandbox.growth import let_burst
 from qflow_runner.sandbox.guest import Guest
+from qflow_runner.sandbox.ledger import SUFFIX, Ledger, Records
 from qflow_runner.settings import Settings
 
 log = structlog.get_logger()
@@ -37,46 +41,101 @@ class Keeper:
         *,
         layers: Path | None = None,
         files: Path | None = None,
+        egress: Egress | None = None,
     ) -> None:
         """Sandboxes read `layers`, and each a directory of its own below `files`; both must exist at the first boot.
 
-        `before_removal` is called for a sandbox that is about to be removed while it still works.
+        `before_removal` is called for a sandbox that is about to be removed while it still works, `after_return` for
+        one of an earlier runner, with its sessions that came back.
         """
         self.guests: dict[str, Guest] = {}
         self.before_removal: Callable[[Guest], Awaitable[None]] | None = None
+        self.after_return: Callable[[Guest, list[Returned]], None] | None = None
         self._layers = layers
         self._files = files
+        self._egress = None if backend.name == "process" else egress
         self._lessons = Lessons()
         self._settings = settings
         self._backend = backend
         self._identity = identity
         # Names differ from those of other runners here, and from those of this one's earlier life.
-        self._pool = pools.Pool(pool_limits(settings), prefix=f"{identity[:6]}-{secrets.token_hex(2)}-")
+        self._pool = pools.Pool(pool_limits(settings), prefix=f"{identity[:6]}-{secrets.token_hex(3)}-")
         self._leases = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[str]] = {}
         self.last_failure: QflowError | None = None
         self._jobs: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._left: set[str] = set()
+        self._unlisted = False
         self._closing = False
 
     async def open(self) -> None:
-        """Called once at start. A backend that is away is not fatal: /readyz says so and boots are tried again."""
+        """Called once at start: what a killed runner left is taken up again, or removed.
+
+        A backend that is away is not fatal: /readyz says so and boots are tried again.
+        """
         run_dir = self._settings.run_dir
-        shutil.rmtree(run_dir, ignore_errors=True)
-        run_dir.mkdir(mode=0o700, parents=True)
+        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._layers is not None:
             self._layers.mkdir(parents=True, exist_ok=True)
         if self._files is not None:
-            shutil.rmtree(self._files, ignore_errors=True)
-            self._files.mkdir(parents=True)
+            self._files.mkdir(parents=True, exist_ok=True)
+        ledgers = {path.stem: Ledger.read(path) for path in run_dir.glob(f"*{SUFFIX}")}
+        left: dict[str, bool] = {}
         try:
             await self._backend.open()
+            left = await self._backend.left(ledgers)
         except QflowError as error:
             log.warning(
                 "backend.unavailable", backend=self._backend.name, reason=error.detail, hint=error.hint
             )
+            self._unlisted = True
+            left = dict.fromkeys(ledgers, True)  # who lives will dial in
+        await asyncio.gather(*(self._adopt(name, ledgers.get(name)) for name, lives in left.items() if lives))
+        for name in left:
+            if name not in self.guests:
+                log.info("sandbox.reaped", sandbox=name)
+                self._spawn(self._remove_left(name))
+        await asyncio.get_running_loop().run_in_executor(None, self._sweep)
         self._handle(pools.Tick())
+
+    async def _adopt(self, sandbox: str, ledger: Ledger | None) -> None:
+        """Take up a sandbox of an earlier runner. One that does not return, or is not wanted, is left for removal."""
+        if ledger is None or ledger.records.sandbox != sandbox:
+            return
+        records = ledger.records
+        guest = self._guest(sandbox, ledger)
+        try:
+            returned = await adopt(guest, records)
+        except (QflowError, OSError, TimeoutError) as error:
+            log.warning("sandbox.not_returned", sandbox=sandbox, reason=str(error) or "it did not dial in")
+            ledger.close()
+            guest.close()
+            return
+        ledger.begin()
+        self.guests[sandbox] = guest
+        now, clock = time.monotonic(), time.time()
+        key = pools.Key(records.workflow, records.python) if records.workflow is not None else None
+        if self.after_return is not None:
+            self.after_return(guest, returned)
+        self._handle(
+            pools.SandboxFound(
+                sandbox, records.python, now - (clock - records.booted), key, now - (clock - records.owned)
+            )
+        )
+        metrics.BOOTS.labels(outcome="returned").inc()
+        log.info("sandbox.returned", sandbox=sandbox, workflow=records.workflow, sessions=len(returned))
+
+    def _sweep(self) -> None:
+        """Directories of sandboxes that are gone. A guest that is not wanted waits for its socket: it ends now."""
+        for directory in (self._settings.run_dir, self._files):
+            for path in [] if directory is None else list(directory.iterdir()):
+                if path.name.removesuffix(SUFFIX) in self.guests:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
     async def close(self) -> None:
         """Called once at the end: every sandbox is removed."""
@@ -92,26 +151,35 @@ class Keeper:
         shutil.rmtree(self._settings.run_dir, ignore_errors=True)
 
     @asynccontextmanager
-    async def lease(self, key: pools.Key) -> AsyncGenerator[Guest]:
-        """The workflow's sandbox, for one run. Raises Busy, Unavailable or SandboxError."""
+    async def lease(self, key: pools.Key, waited_s: float = 0.0) -> AsyncGenerator[Guest]:
+        """The workflow's sandbox, for one run that waited for so long already. Raises Busy, Unavailable or SandboxError."""
+        until = time.monotonic() + max(self._settings.pool_wait_s - waited_s, 0.0)
+        lease, sandbox = await self._granted(key, until)
+        if sandbox not in self.guests:
+            # It died between the grant and this moment, and nothing ran: the next one is as good.
+            self._handle(pools.LeaseReturned(lease))
+            lease, sandbox = await self._granted(key, until)
+        try:
+            guest = self.guests.get(sandbox)
+            if guest is None:
+                raise SandboxError("Two sandboxes were lost before the run began.")
+            guest.ledger.owned(key.workflow)
+            yield guest
+        finally:
+            self._handle(pools.LeaseReturned(lease))
+
+    async def _granted(self, key: pools.Key, until: float) -> tuple[int, str]:
         lease = next(self._leases)
         granted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting[lease] = granted
-        self._handle(pools.LeaseWanted(lease, key, time.monotonic() + self._settings.pool_wait_s))
+        self._handle(pools.LeaseWanted(lease, key, until))
         try:
-            sandbox = granted.result() if granted.done() else await granted
+            return lease, granted.result() if granted.done() else await granted
         except asyncio.CancelledError:
             self._handle(pools.LeaseAbandoned(lease))
             raise
         finally:
             self._waiting.pop(lease, None)
-        try:
-            guest = self.guests.get(sandbox)
-            if guest is None:
-                raise SandboxError("The sandbox was lost before the run began.")
-            yield guest
-        finally:
-            self._handle(pools.LeaseReturned(lease))
 
     def snapshot(self) -> list[dict[str, Any]]:
         """What there is, for GET /v1/sandboxes."""
@@ -184,17 +252,13 @@ class Keeper:
     async def _boot(self, sandbox: str, python: str) -> None:
         settings = self._settings
         began = time.monotonic()
-        files = None if self._files is None else self._files / sandbox
-        guest = Guest(
-            settings.run_dir / sandbox,
-            settings.max_body,
-            lambda reason: self._lost(sandbox, reason),
-            self._lessons,
-            files,
-        )
+        records = Records(sandbox, python, secrets.token_urlsafe(18), time.time())
+        guest = self._guest(sandbox, Ledger(settings.run_dir / f"{sandbox}{SUFFIX}", records))
+        files = guest.files
         self.guests[sandbox] = guest
         try:
             async with asyncio.timeout(settings.boot_deadline_s):
+                guest.ledger.begin()
                 await guest.listen()
                 if files is not None:
                     files.mkdir(mode=0o755)
@@ -208,10 +272,13 @@ class Keeper:
                         limits=sandbox_limits(settings),
                         layers=self._layers,
                         files=files,
+                        hosts=None if guest.gate is None else guest.gate.reach.hosts,
                         labels={"qflow.runner": self._identity},
                     )
                 )
                 await guest.ready()
+            if settings.cpu_burst:
+                let_burst(guest, sandbox_limits(settings))
         except (QflowError, OSError, TimeoutError) as error:
             if sandbox not in self.guests:
                 await self._clear(sandbox, guest)
@@ -235,8 +302,24 @@ class Keeper:
         metrics.BOOT_SECONDS.observe(boot_ms / 1000)
         log.info("sandbox.ready", sandbox=sandbox, python=guest.python, boot_ms=round(boot_ms, 1))
         self._handle(pools.SandboxReady(sandbox))
+        if self._unlisted:
+            self._spawn(self._reap())
         for left in list(self._left):
             self._spawn(self._remove_left(left))
+
+    def _guest(self, sandbox: str, ledger: Ledger) -> Guest:
+        directory = self._settings.run_dir / sandbox
+        guest = Guest(
+            directory,
+            self._settings.max_body,
+            lambda reason: self._lost(sandbox, reason),
+            self._lessons,
+            None if self._files is None else self._files / sandbox,
+            ledger=ledger,
+        )
+        if self._egress is not None:
+            guest.gate = self._egress.gate(directory, guest.ask_forwarder)
+        return guest
 
     async def _boot_failure(self, sandbox: str, error: Exception) -> QflowError:
         if isinstance(error, QflowError) and not isinstance(error, SandboxError):
@@ -264,6 +347,7 @@ class Keeper:
         if guest is not None:
             if self.before_removal is not None:
                 await self.before_removal(guest)
+            guest.ledger.close()
             guest.close()
             await self._clear(sandbox, guest)
 
@@ -278,7 +362,7 @@ class Keeper:
                 await asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, place, True)
 
     async def _remove_left(self, sandbox: str) -> None:
-        """Once the backend is back, what could not be removed while it was away."""
+        """What has no guest: an earlier runner's, or what could not be removed while the backend was away."""
         self._left.discard(sandbox)
         try:
             await self._backend.remove(sandbox)
@@ -286,20 +370,25 @@ class Keeper:
             log.warning("sandbox.not_removed", sandbox=sandbox, reason=error.detail)
             self._left.add(sandbox)
 
+    async def _reap(self) -> None:
+        """The backend was away at the start: what this runner did not take up again is removed now."""
+        self._unlisted = False
+        try:
+            await self._backend.open()
+            left = await self._backend.left(())
+        except QflowError as error:
+            log.warning("backend.unavailable", backend=self._backend.name, reason=error.detail)
+            self._unlisted = True
+            return
+        for sandbox in left:
+            if sandbox not in self.guests:
+                log.info("sandbox.reaped", sandbox=sandbox)
+                await self._remove_left(sandbox)
+
 
 def _again(failure: QflowError) -> QflowError:
     """The same failure for another caller, without what the first one's traceback holds on to."""
     return type(failure)(failure.detail, hint=failure.hint)
-
-
-def sandbox_limits(settings: Settings) -> Limits:
-    return Limits(
-        memory_mb=settings.memory_mb,
-        cpus=settings.cpus,
-        cpu_period_ms=settings.cpu_period_ms,
-        processes=settings.processes,
-        tmp_mb=settings.tmp_mb,
-    )
 
 
 def pool_limits(settings: Settings) -> pools.PoolLimits:
@@ -310,4 +399,5 @@ def pool_limits(settings: Settings) -> pools.PoolLimits:
         max_age_s=settings.pool_max_age_s,
         default_python=settings.python,
         on_exhausted=settings.pool_exhausted,
+        turn_s=settings.pool_turn_s,
     )

@@ -25,6 +25,7 @@ from qflow_runner.sandbox.pool_events import (
     Refuse,
     Retire,
     RetireWanted,
+    SandboxFound,
     SandboxLost,
     SandboxReady,
     Tick,
@@ -48,6 +49,7 @@ __all__ = [
     "Refuse",
     "Retire",
     "RetireWanted",
+    "SandboxFound",
     "SandboxLost",
     "SandboxReady",
     "State",
@@ -96,6 +98,8 @@ class Pool:
                 return self._returned(lease, now)
             case LeaseAbandoned(lease):
                 return self._abandoned(lease, now)
+            case SandboxFound():
+                return self._found(event, now)
             case SandboxReady(name):
                 return self._ready(name, now)
             case SandboxLost(name, reason):
@@ -147,13 +151,11 @@ class Pool:
         actions: list[Action] = []
         sandbox = stock.owned.get(event.key)
         if sandbox is not None:
-            if sandbox.leases or sandbox.expires > now:
-                if not sandbox.leases:
-                    del stock.idle[sandbox.id]
-                sandbox.leases.add(lease)
-                stock.leased[lease] = sandbox
-                return [Grant(lease, sandbox.id)]
-            self._retire(sandbox, actions)
+            if not sandbox.leases and sandbox.expires <= now:
+                self._retire(sandbox, actions)
+            elif not self._line or not (self._line.has(event.key) or self._others_turn(sandbox, None, now)):
+                self._grant(sandbox, lease, actions)
+                return actions
         if self._draining:
             return [Refuse(lease, "draining", "The runner is stopping.")]
         self._line.join(lease, event.key, event.deadline)
@@ -177,6 +179,13 @@ class Pool:
     def _abandoned(self, lease: int, now: float) -> list[Action]:
         if not self._leave_line(lease):
             return self._returned(lease, now)
+        return self._settle([], now)
+
+    def _found(self, event: SandboxFound, now: float) -> list[Action]:
+        if self._draining or self._stock.full or event.key in self._stock.owned:
+            return [Retire(event.sandbox)]
+        sandbox = Sandbox(event.sandbox, event.python, booted_at=event.booted_at)
+        self._stock.found(sandbox, event.key, event.owned_at, now)
         return self._settle([], now)
 
     def _ready(self, name: str, now: float) -> list[Action]:
@@ -260,7 +269,10 @@ class Pool:
         stock = self._stock
         for queue in self._line.queues():
             python = queue.key.python
-            if (warm := stock.warm(python)) is not None:
+            if (owned := stock.owned.get(queue.key)) is not None:
+                if not self._others_turn(owned, queue, now):
+                    self._rejoin(owned, queue, actions)
+            elif (warm := stock.warm(python)) is not None:
                 self._give(warm, queue, actions, now)
             elif queue.boot is None:
                 boot = next((each for each in stock.unclaimed() if each.python == python), None)
@@ -276,7 +288,9 @@ class Pool:
         in_use = len(stock.owned) - len(stock.idle)
         claimed = sum(sandbox.claim is not None for sandbox in stock.booting.values())
         places = self._limits.ceiling - in_use - claimed
-        placeless = [queue for queue in self._line.queues() if queue.boot is None]
+        placeless = [
+            queue for queue in self._line.queues() if queue.boot is None and queue.key not in stock.owned
+        ]
         for queue in placeless[places:]:
             self._refuse_all(queue, "full", f"All {self._limits.ceiling} sandboxes are in use.", actions)
 
@@ -317,6 +331,29 @@ class Pool:
         sandbox = self._stock.boot(python, now)
         actions.append(Boot(sandbox.id, python))
         return sandbox
+
+    def _others_turn(self, sandbox: Sandbox, queue: Queue | None, now: float) -> bool:
+        """Whether others that came before `queue` wait for a place, and this sandbox had its turn."""
+        if not sandbox.leases or not self._stock.full or now - sandbox.owned_at < self._limits.turn_s:
+            return False
+        for other in self._line.queues():
+            if other is queue:
+                return False
+            if other.boot is None and other.key not in self._stock.owned:
+                return True
+        return False
+
+    def _rejoin(self, sandbox: Sandbox, queue: Queue, actions: list[Action]) -> None:
+        for lease in queue.leases:
+            self._grant(sandbox, lease, actions)
+        self._line.remove(queue)
+
+    def _grant(self, sandbox: Sandbox, lease: int, actions: list[Action]) -> None:
+        if not sandbox.leases:
+            del self._stock.idle[sandbox.id]
+        sandbox.leases.add(lease)
+        self._stock.leased[lease] = sandbox
+        actions.append(Grant(lease, sandbox.id))
 
     def _give(self, sandbox: Sandbox, queue: Queue, actions: list[Action], now: float) -> None:
         self._stock.give(sandbox, queue.key, now)

@@ -25,6 +25,7 @@ class PoolLimits:
         recycle_after_s: An owned sandbox unused for so long may be retired so that the floor is kept.
         default_python: The Python that the floor is made of.
         on_exhausted: Whether a lease waits when every place is taken, or is refused at once.
+        turn_s: A workflow that has its sandbox for so long lets others in that wait for a place: its next runs wait too.
         booting_at_once: Boots under way at most.
         pause_s: How long after a failed boot the floor is tried again; doubled by each further failure.
         pause_cap_s: The longest such pause.
@@ -37,6 +38,7 @@ class PoolLimits:
     recycle_after_s: float = 1.0
     default_python: str = "3.12"
     on_exhausted: Literal["wait", "fail"] = "wait"
+    turn_s: float = 5.0
     booting_at_once: int = 2
     pause_s: float = 0.5
     pause_cap_s: float = 10.0
@@ -48,6 +50,17 @@ class PoolLimits:
             raise ValueError("at least one sandbox must be allowed to boot")
         if min(self.idle_s, self.max_age_s, self.pause_s, self.pause_cap_s) <= 0 or self.recycle_after_s < 0:
             raise ValueError("times must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxFound:
+    """One that an earlier runner booted is in use again. `owned_at` is on the clock of `now`; None with `key`: warm."""
+
+    sandbox: str
+    python: str
+    booted_at: float
+    key: Key | None = None
+    owned_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,14 @@ class Retire:
 
 
 Event = (
-    LeaseWanted | LeaseReturned | LeaseAbandoned | SandboxReady | SandboxLost | RetireWanted | Tick | Draining
+    LeaseWanted
+    | LeaseReturned
+    | LeaseAbandoned
+    | SandboxFound
+    | SandboxReady
+    | SandboxLost
+    | RetireWanted
+    | Tick
+    | Draining
 )
 Action = Boot | Grant | Refuse | Retire

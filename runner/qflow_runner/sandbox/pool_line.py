@@ -33,6 +33,9 @@ class Line:
     def __bool__(self) -> bool:
         return bool(self._queues)
 
+    def has(self, key: Key) -> bool:
+        return key in self._queues
+
     def queues(self) -> list[Queue]:
         """A copy, so that queues may leave while it is walked."""
         return list(self._queues.values())

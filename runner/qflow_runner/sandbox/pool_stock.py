@@ -36,6 +36,7 @@ class Sandbox:
     Attributes:
         claim: The queue that waits for it while it boots.
         idle_since: When it became warm, or its last lease was returned.
+        owned_at: When it was given to its workflow.
         expires: From then on it is retired as soon as it has no leases.
     """
 
@@ -47,6 +48,7 @@ class Sandbox:
     key: Key | None = None
     leases: set[int] = field(default_factory=set[int])
     idle_since: float = 0.0
+    owned_at: float = 0.0
     expires: float = NEVER
 
 
@@ -114,6 +116,14 @@ class Stock:
         self.all[sandbox.id] = self.booting[sandbox.id] = sandbox
         return sandbox
 
+    def found(self, sandbox: Sandbox, key: Key | None, owned_at: float, now: float) -> None:
+        """One that was there before this pool was. Those with keys come the oldest first."""
+        self.all[sandbox.id] = self.booting[sandbox.id] = sandbox
+        self.booted(sandbox, now)
+        if key is not None:
+            self.give(sandbox, key, owned_at)
+            self.idle[sandbox.id] = sandbox
+
     def booted(self, sandbox: Sandbox, now: float) -> None:
         del self.booting[sandbox.id]
         sandbox.state = State.WARM
@@ -125,6 +135,7 @@ class Stock:
         self._leave_warm(sandbox)
         sandbox.state = State.OWNED
         sandbox.key = key
+        sandbox.owned_at = now
         sandbox.expires = now + self._limits.max_age_s
         self.owned[key] = self.aging[sandbox.id] = sandbox
 

@@ -5,6 +5,8 @@ so each time it starts one, and /readyz says so too.
 """
 
 import asyncio
+import contextlib
+import json
 import os
 import resource
 import shutil
@@ -12,6 +14,7 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import Process
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
@@ -19,7 +22,7 @@ import structlog
 import qflow_agent
 from qflow_runner.errors import SandboxError, SourceRefused
 from qflow_runner.layers import Confined, Ended, compile_here
-from qflow_runner.sandbox import vendor
+from qflow_runner.sandbox import readings, vendor
 from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec, environment
 
 log = structlog.get_logger()
@@ -35,9 +38,25 @@ class ProcessBackend:
         self._cache = cache
         self._processes: dict[str, Process] = {}
         self._homes: dict[str, Path] = {}
+        self._found: dict[str, int] = {}
+        """Handles of the processes that another runner started."""
 
     async def open(self) -> None:
         log.warning("backend.process", warning=WARNING)
+
+    async def left(self, known: Iterable[str]) -> dict[str, bool]:
+        """What was written at boot says where each is; a process that has its number by now is another one."""
+        for sandbox in known:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                about = json.loads(self._note(sandbox).read_text())
+                self._homes[sandbox] = Path(about["home"])
+                handle = os.pidfd_open(about["pid"])
+                command = Path(f"/proc/{about['pid']}/cmdline").read_bytes()  # noqa: ASYNC240 - memory, not a disk
+                if sandbox.encode() in command:
+                    self._found[sandbox] = handle
+                else:
+                    os.close(handle)
+        return {sandbox: sandbox in self._found for sandbox in self._homes}
 
     async def boot(self, spec: SandboxSpec) -> None:
         log.warning("sandbox.unprotected", sandbox=spec.id, warning=WARNING)
@@ -67,6 +86,18 @@ class ProcessBackend:
             )
         finally:
             os.close(errors)
+        note = self._note(spec.id)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps({"pid": self._processes[spec.id].pid, "home": str(home)}))
+
+    async def resize(self, sandbox: str, limits: Limits) -> None:
+        """More memory, for what runs and what is forked later. There is no limit of CPU time to raise."""
+        process = self._processes.get(sandbox)
+        if process is None:
+            return
+        for pid in readings.tree(process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                resource.prlimit(pid, resource.RLIMIT_DATA, (limits.memory_mb << 20,) * 2)
 
     async def remove(self, sandbox: str) -> None:
         process = self._processes.pop(sandbox, None)
@@ -79,6 +110,10 @@ class ProcessBackend:
                 except TimeoutError:
                     os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+        handle = self._found.pop(sandbox, None)
+        if handle is not None:
+            await _ended(handle)
+        self._note(sandbox).unlink(missing_ok=True)
         home = self._homes.pop(sandbox, None)
         if home is not None:
             await asyncio.to_thread(shutil.rmtree, home, True)
@@ -104,8 +139,27 @@ class ProcessBackend:
         return Health(True, WARNING)
 
     async def close(self) -> None:
-        for sandbox in list(self._processes):
+        for sandbox in list(self._homes):
             await self.remove(sandbox)
+
+    def _note(self, sandbox: str) -> Path:
+        return self._cache / "processes" / f"{sandbox}.json"
+
+
+async def _ended(handle: int) -> None:
+    """Wait for a process that is not our child, and end it if it does not end by itself. Closes the handle."""
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    loop.add_reader(handle, over.set)
+    try:
+        async with asyncio.timeout(1.0):
+            await over.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
 
 
 def find_python(version: str) -> str:

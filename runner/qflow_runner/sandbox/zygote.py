@@ -18,8 +18,8 @@ FORK_DEADLINE_S = 10.0
 class Zygote:
     """Lives in one event loop. `token` is what it dials in with."""
 
-    def __init__(self, layer: str = "", imports: frozenset[str] = frozenset()) -> None:
-        self.token = secrets.token_urlsafe(18)
+    def __init__(self, layer: str = "", imports: frozenset[str] = frozenset(), token: str = "") -> None:
+        self.token = token or secrets.token_urlsafe(18)
         self.layer = layer
         self.imports = imports
         self.python = ""
@@ -28,12 +28,18 @@ class Zygote:
         self._connection: Connection | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._forking: dict[str, asyncio.Future[GuestSession]] = {}
+        self._returning: dict[str, asyncio.Future[GuestSession]] = {}
         self._spare: asyncio.Future[GuestSession] | None = None
         self._lost: SandboxError | None = None
 
     @property
     def connected(self) -> bool:
         return self._connection is not None
+
+    @property
+    def pid(self) -> int:
+        """Its process on the runner's machine; 0 where the runner does not see it."""
+        return self._connection.peer if self._connection is not None else 0
 
     @property
     def in_use(self) -> bool:
@@ -73,12 +79,21 @@ class Zygote:
                 forked.cancel()
             raise
 
+    async def returned(self, token: str) -> GuestSession:
+        """The session that an earlier runner had under this token, when it dials in. Raises SandboxError."""
+        returning: asyncio.Future[GuestSession] = asyncio.get_running_loop().create_future()
+        self._returning[token] = returning
+        try:
+            return await returning
+        finally:
+            self._returning.pop(token, None)
+
     def replenish(self) -> None:
         """Fork a spare session ahead. Called when a run has ended, so that no run waits for it."""
         if self._spare is None and not self._forking and self._lost is None:
             self._spare = self._fork(spare=True)
 
-    def send(self, message: wire.Environment | wire.Kill) -> None:
+    def send(self, message: wire.Environment | wire.Kill | wire.Egress) -> None:
         if self._connection is not None:
             self._connection.send(message)
 
@@ -93,7 +108,7 @@ class Zygote:
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()
-        for forked in self._forking.values():
+        for forked in (*self._forking.values(), *self._returning.values()):
             if not forked.done():
                 forked.set_exception(error)
         self._forking.clear()
@@ -114,11 +129,11 @@ class Zygote:
         self.replenish()
 
     def expects(self, token: str) -> bool:
-        """Whether a session was asked for that has not dialled in yet."""
-        return token in self._forking
+        """Whether a session was asked for, or is to return, that has not dialled in yet."""
+        return token in self._forking or token in self._returning
 
     def session_ready(self, connection: Connection, token: str) -> None:
-        forked = self._forking.pop(token)
+        forked = self._forking.pop(token, None) or self._returning.pop(token)
         session = GuestSession(connection, token, self.kill)
         connection.follow(session)
         self.sessions[token] = session
@@ -131,7 +146,7 @@ class Zygote:
         session = self.sessions.pop(message.token, None)
         if session is not None:
             session.exited(message)
-        forked = self._forking.pop(message.token, None)
+        forked = self._forking.pop(message.token, None) or self._returning.get(message.token)
         if forked is not None and not forked.done():
             forked.set_exception(
                 SandboxError(f"A session ended with status {message.status} before it was ready.")

@@ -14,6 +14,8 @@ class Place:
 
     workflow: str
     execution: str
+    lane: int = 0
+    """Which of the execution's sessions in one environment: nodes of one lane run one after another."""
 
 
 class SpillDesk:

@@ -1,18 +1,20 @@
 """Which process holds which execution.
 
-An execution has one session per environment that its nodes need. A session serves one run at a time; a second run
-of the same execution waits for the first. What ends a session: the execution is over (DELETE), it was idle for too
-long, its sandbox has more sessions than it may keep and this one was unused the longest, or its run failed in a
-way that leaves the process in doubt. What it kept for later is spilled before, unless the execution is over.
+An execution has one session per environment that its nodes need, and one more for each lane of nodes that run beside
+the others. A session serves one run at a time; a second run of the same lane waits for the first. What ends a session:
+the execution is over (DELETE), it was idle for too long, its sandbox has more sessions than it may keep and this one
+was unused the longest, or its run failed in a way that leaves the process in doubt. What it kept for later is spilled
+before, unless the execution is over.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from qflow_runner.sandbox.adopting import Returned
 from qflow_runner.sandbox.guest import Guest
 from qflow_runner.sandbox.guest_session import GuestSession
 from qflow_runner.sandbox.zygote import Zygote
@@ -22,8 +24,8 @@ from qflow_runner.sessions.values import Values
 
 TIDY_AFTER_S = 0.002
 
-Spot = tuple[str, str, str]
-"""A workflow, an execution and a layer."""
+Spot = tuple[str, str, str, int]
+"""A workflow, an execution, a layer, and a lane."""
 
 
 class Sessions:
@@ -44,12 +46,11 @@ class Sessions:
 
         Raises SandboxError when no session could be started.
         """
-        spot = (place.workflow, place.execution, zygote.layer)
+        spot = (place.workflow, place.execution, zygote.layer, place.lane)
         sandbox = self._held.setdefault(guest, OrderedDict())
         held = sandbox.get(spot)
         if held is None:
-            held = sandbox[spot] = Held(place)
-            self._spots.setdefault(place.execution, set()).add((guest, spot))
+            held = self._place(guest, spot)
         sandbox.move_to_end(spot)
         held.users += 1
         if held.expiry is not None:
@@ -61,13 +62,32 @@ class Sessions:
                     if held.kept:
                         self._values.lost(held, f"the session that held it ended before {clock()}")
                         held.spilled.clear()
-                    held.session = await zygote.take()
+                    held.begin(await zygote.take(), zygote.token)
+                    assert held.session is not None  # noqa: S101 - it was given just now
                 yield held, held.session
         finally:
             held.users -= 1
             if not held.users:
                 self._release(guest, spot, held)
             self._tidy_soon(guest, zygote)
+
+    def returned(self, guest: Guest, sessions: list[Returned]) -> None:
+        """Called for a sandbox of an earlier runner: its idle sessions go on where they were."""
+        loop = asyncio.get_running_loop()
+        for each in sessions:
+            record = each.record
+            spot = record.workflow, record.execution, record.layer, record.lane
+            held = self._place(guest, spot)
+            self._values.returned(held, record.kept, record.spilled)
+            held.begin(each.session, record.zygote)
+            held.expiry = loop.call_later(self._idle_s, self._expire, guest, spot)
+
+    def _place(self, guest: Guest, spot: Spot) -> Held:
+        workflow, execution, layer, lane = spot
+        held = Held(Place(workflow, execution, lane), layer, guest.ledger)
+        self._held.setdefault(guest, OrderedDict())[spot] = held
+        self._spots.setdefault(execution, set()).add((guest, spot))
+        return held
 
     async def end(self, execution: str) -> int:
         """The execution is over. Ends its sessions, also one with a run in it, and says how many there were."""
@@ -91,6 +111,10 @@ class Sessions:
                 async with held.turn:
                     await self._values.leave(held, f"its sandbox was stopped at {clock()}")
             self._drop(guest, spot)
+
+    async def spread(self, workflow: str, references: Iterable[str]) -> dict[str, str]:
+        """Have these values in the store too, for sessions that run beside those which made them. See Values."""
+        return await self._values.spread(workflow, references)
 
     def lives(self, execution: str) -> bool:
         """Whether it has a session, and with it what its runs left there."""
@@ -171,8 +195,10 @@ class Sessions:
 
     def _drop(self, guest: Guest, spot: Spot) -> None:
         held = self._held.get(guest, OrderedDict[Spot, Held]()).pop(spot, None)
-        if held is not None and held.expiry is not None:
-            held.expiry.cancel()
+        if held is not None:
+            held.over()
+            if held.expiry is not None:
+                held.expiry.cancel()
         spots = self._spots.get(spot[1])
         if spots is not None:
             spots.discard((guest, spot))

@@ -32,14 +32,38 @@ class Values:
     def kept(self, held: Held, references: Iterable[str], *, anywhere: bool) -> None:
         """A run left these in its session."""
         space = ANYWHERE if anywhere else held.place.workflow
+        before = len(held.kept)
         for reference in references:
             key = space, reference
             if key not in self._homes:
                 held.kept[reference] = space
                 self._homes[key] = held
+        if len(held.kept) > before:
+            held.note()
         while len(self._homes) > MOST:
             (_, reference), oldest = self._homes.popitem(last=False)
             oldest.kept.pop(reference, None)
+
+    def returned(self, held: Held, kept: dict[str, str], spilled: Iterable[str]) -> None:
+        """An earlier runner's session is at this place again, with what it kept then."""
+        held.kept.update(kept)
+        held.spilled.update(spilled)
+        self._homes.update({(space, reference): held for reference, space in kept.items()})
+
+    def changed(self, held: Held, references: Iterable[object]) -> None:
+        """A run took these objects themselves: what the store has of them may be older than what the session has.
+
+        What its own execution left in the store, when the session that made it ended, is at home in this one now.
+        """
+        for reference in references:
+            if not isinstance(reference, str):
+                continue
+            held.spilled.discard(reference)
+            key = held.place.workflow, reference
+            if key not in self._homes and self.store.belongs(*key, held.place.execution):
+                held.kept[reference] = held.place.workflow
+                self._homes[key] = held
+            held.note()
 
     async def fetch(self, workflow: str, reference: str, asking: GuestSession) -> SpilledValue:
         """The value, written to the store by the session that has it if it was not there yet. Raises ValueGone."""
@@ -54,6 +78,22 @@ class Values:
             if value is not None:
                 return value
         raise ValueGone(self._why_gone(workflow, reference))
+
+    async def spread(self, workflow: str, references: Iterable[str]) -> dict[str, str]:
+        """Have these in the store too, so that sessions which run at the same time do not wait for their makers'.
+
+        A sentence for each that cannot be there.
+        """
+        wanted: dict[Held, list[str]] = {}
+        for reference in references:
+            held = self._homes.get((workflow, reference)) or self._homes.get((ANYWHERE, reference))
+            if held is not None:
+                wanted.setdefault(held, []).append(reference)
+        refused: dict[str, str] = {}
+        for held, theirs in wanted.items():
+            async with held.turn:
+                refused |= await held.spill(self.store, theirs)
+        return refused
 
     async def leave(self, held: Held, why: str) -> None:
         """Its session is about to end: what it keeps moves to the store. Its caller has the turn."""

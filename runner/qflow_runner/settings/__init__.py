@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
+from qflow_runner.settings.egress import EgressSettings
 from qflow_runner.settings.packages import PackageSettings
 from qflow_runner.settings.sandboxes import SandboxSettings
 from qflow_runner.settings.serving import ServingSettings
@@ -19,7 +20,7 @@ from qflow_runner.settings.storage import StorageSettings, is_fernet_key
 __all__ = ["Settings", "is_fernet_key"]
 
 
-class Settings(ServingSettings, SandboxSettings, PackageSettings, StorageSettings):
+class Settings(ServingSettings, SandboxSettings, EgressSettings, PackageSettings, StorageSettings):
     """The runner's settings. A wrong value is refused at start with the variable's name."""
 
     model_config = SettingsConfigDict(

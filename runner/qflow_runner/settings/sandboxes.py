@@ -19,7 +19,19 @@ class SandboxSettings(BaseSettings):
         3600.0, "seconds", "The longest time limit that a node may ask for", gt=0
     )
     memory_mb: int = setting(512, "MB (2^20 bytes)", "Memory of one sandbox", ge=64)
+    memory_max_mb: int = setting(
+        2048,
+        "MB (2^20 bytes)",
+        "The most that a node may ask for, and that a sandbox which ran out of memory is raised to",
+        ge=64,
+    )
     cpus: float = setting(0.5, "CPUs", "CPU time of one sandbox per second", gt=0)
+    cpus_max: float = setting(2.0, "CPUs", "The most CPU time per second that a node may ask for", gt=0)
+    cpu_burst: bool = setting(
+        True,
+        "true or false",
+        "Whether a sandbox may use up CPU time that it saved, where the kernel lets the runner say so",
+    )
     cpu_period_ms: float = setting(
         20.0,
         "milliseconds",
@@ -41,6 +53,12 @@ class SandboxSettings(BaseSettings):
     pool_exhausted: Literal["wait", "fail"] = setting(
         "wait", "name", "What happens to a run when all sandboxes are in use: wait, or fail at once"
     )
+    pool_turn_s: float = setting(
+        5.0,
+        "seconds",
+        "When all sandboxes are in use and others wait, a workflow keeps its own for at least so long",
+        ge=0,
+    )
     boot_deadline_s: float = setting(20.0, "seconds", "How long a sandbox may take to start", gt=0)
     session_idle_s: float = setting(
         300.0, "seconds", "An execution's session unused for so long is ended", gt=0
@@ -48,3 +66,11 @@ class SandboxSettings(BaseSettings):
     sessions_per_sandbox: int = setting(
         16, "count", "Sessions kept per sandbox; the longest unused goes first", ge=1
     )
+
+    @property
+    def memory_ceiling_mb(self) -> int:
+        return max(self.memory_mb, self.memory_max_mb)
+
+    @property
+    def cpus_ceiling(self) -> float:
+        return max(self.cpus, self.cpus_max)

@@ -18,6 +18,15 @@ class ServingSettings(BaseSettings):
         None, "text", "Bearer token of the API; without it one is made at the first start and printed once"
     )
     max_body_mb: int = setting(256, "MB (2^20 bytes)", "Largest request, and largest result of a run", ge=1)
+    runs_max: int = setting(64, "count", "Runs at the same time; others wait before their items are read", ge=1)
+    runs_per_workflow: int = setting(
+        16, "count", "Runs of one workflow at the same time: they share its sandbox", ge=1
+    )
+    queue_max: int = setting(1000, "count", "Runs that may wait; more are told 'busy' at once", ge=0)
+    queue_per_workflow: int = setting(500, "count", "Runs of one workflow that may wait", ge=0)
+    bodies_mb: int = setting(
+        512, "MB (2^20 bytes)", "Items of all runs in the runner's memory; what comes on top waits", ge=1
+    )
     drain_s: float = setting(30.0, "seconds", "How long runs may finish after SIGTERM", ge=0)
     log_format: Literal["console", "json"] = setting(
         "console", "name", "How log events are written to stderr"

@@ -5,7 +5,7 @@ import binascii
 import importlib.util
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
@@ -40,6 +40,14 @@ class StorageSettings(BaseSettings):
     )
     runs_max: int = setting(
         1_000_000, "count", "Records of runs at most; the oldest are removed first", ge=1_000
+    )
+    keep_inputs: Literal["off", "failed", "all"] = setting(
+        "failed",
+        "name",
+        "Whose items are kept, encrypted, so that a run can be made again: of no run, of those that failed, of all",
+    )
+    inputs_total_mb: int = setting(
+        512, "MB (2^20 bytes)", "All such items together; the oldest make room for new ones", ge=1
     )
     files_dir: Path | None = setting(
         None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from qflow_runner.errors import DatabaseUnavailable
+from qflow_runner.keys import Keys
 from qflow_runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ class Health:
 class Database:
     """Each of `tidies` is called once an hour, and first when the database is open."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, keys: Keys | None = None) -> None:
+        """Without `keys`, those of the settings are read, or made, when they are first needed."""
         given = settings.database_url
         self.url = given.get_secret_value() if given else f"sqlite:///{settings.data_dir.resolve()}/qflow.db"
         self.kind = "SQLite" if self.url.startswith("sqlite") else "PostgreSQL"
         self.tidies: list[Callable[[], Awaitable[None]]] = []
+        self._settings = settings
+        self._keys = keys
         self._deadline_s = settings.database_deadline_s
         self._engine: Engine | None = None
         self._reason = "it is being opened"
@@ -55,6 +59,13 @@ class Database:
         self._looking = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Task[Any]] = set()
+
+    @property
+    def keys(self) -> Keys:
+        """What people wrote is encrypted with them. Raises KeyInvalid."""
+        if self._keys is None:
+            self._keys = Keys(self._settings)
+        return self._keys
 
     async def open(self) -> None:
         """Begin to open it; calls wait for that. A database that is away is no reason not to start."""
@@ -178,7 +189,7 @@ class Database:
                 version = await engine.version()
             if version != sql.HEAD:
                 migrating = await asyncio.to_thread(importlib.import_module, "qflow_runner.store.sql.migrate")
-                await asyncio.to_thread(migrating.migrate, self.url, self._deadline_s)
+                await asyncio.to_thread(migrating.migrate, self.url, self._deadline_s, self.keys)
             self._engine = engine
         finally:
             if self._engine is not engine:

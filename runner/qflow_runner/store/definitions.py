@@ -11,6 +11,7 @@ import structlog
 from qflow_runner.settings import Settings
 from qflow_runner.store.database import Database
 from qflow_runner.store.model import Content
+from qflow_runner.store.sealed import of_definition, open_json, seal_json
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,19 +38,20 @@ class StoredDefinitions:
         """Committed when this returns; at once where that was so lately. Raises DatabaseUnavailable."""
         if time.monotonic() - self._written.get(definition_id, float("-inf")) < USED_EVERY_S:
             return
+        sealed = seal_json(self._database.keys, content, of_definition(definition_id))
 
         async def work(connection: "AsyncConnection") -> None:
             from qflow_runner.store.sql import definition_rows  # noqa: PLC0415 - loaded when it is opened
 
-            await definition_rows.save(connection, definition_id, content, datetime.now(UTC))
+            await definition_rows.save(connection, definition_id, sealed, datetime.now(UTC))
 
         await self._database.write(work)
         self.written(definition_id)
 
     async def load(self, definition_id: str) -> Mapping[str, Any] | None:
-        """Its content; None where it is not known. Raises DatabaseUnavailable."""
+        """Its content; None where it is not known, or cannot be decrypted. Raises DatabaseUnavailable."""
 
-        async def work(connection: "AsyncConnection") -> tuple[Mapping[str, Any], datetime] | None:
+        async def work(connection: "AsyncConnection") -> tuple[Any, datetime] | None:
             from qflow_runner.store.sql import definition_rows  # noqa: PLC0415 - loaded when it is opened
 
             return await definition_rows.load(connection, definition_id)
@@ -57,7 +59,10 @@ class StoredDefinitions:
         found = await self._database.read(work)
         if found is None:
             return None
-        content, used = found
+        sealed, used = found
+        content = open_json(self._database.keys, sealed, of_definition(definition_id))
+        if content is None:
+            return None
         if datetime.now(UTC) - used > timedelta(seconds=USED_EVERY_S):
             await self.save(definition_id, content)
         return content

@@ -10,6 +10,7 @@ from qflow_runner.errors import RunUnknown
 from qflow_runner.settings import Settings
 from qflow_runner.store.database import Database
 from qflow_runner.store.run_record import now_ms
+from qflow_runner.store.sealed import of_run, open_text
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 WITHIN = 100_000
-"""The newest runs among which those of one node are looked for."""
+"""The newest runs among which those of one node or workflow are looked for."""
 TIDY_ROWS = 500
 TIDY_ROUNDS = 4_000
 
@@ -41,6 +42,7 @@ class History:
         self,
         *,
         workflow: str = "",
+        execution: str = "",
         failed: bool = False,
         before: str = "",
         since_ms: int = 0,
@@ -52,7 +54,13 @@ class History:
             from qflow_runner.store.sql import history_rows  # noqa: PLC0415 - loaded when it is opened
 
             return await history_rows.page_of_executions(
-                connection, workflow=workflow, failed=failed, before=before, after=_id(since_ms), limit=limit
+                connection,
+                workflow=workflow,
+                execution=execution,
+                failed=failed,
+                before=before,
+                after=_id(since_ms),
+                limit=limit,
             )
 
         return await self._database.read(work)
@@ -99,7 +107,12 @@ class History:
         if found is None:
             raise RunUnknown(f"There is no record of a run {run}.")
         row, details = found
-        problem, logs = (details["problem"], details["logs"]) if details else ("", "")
+        problem, logs = (
+            open_text(self._database.keys, details[column], of_run(run, column))
+            if details and details[column]
+            else ""
+            for column in ("problem", "logs")
+        )
         return row | {
             "problem": json.loads(problem) if problem else None,
             "logs": json.loads(logs) if logs else [],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 Content = Mapping[str, Any]
 """JSON of a definition, or of the request for one. Older rows lack the keys that came later."""
@@ -47,3 +47,17 @@ class SavedVersion:
     signature: str
     note: str
     created: datetime
+
+
+class TokenRow(NamedTuple):
+    """A token, without what it is. The fields are the columns of the table; `scopes` are separated by spaces."""
+
+    id: str
+    name: str
+    hash: str
+    scopes: str
+    created: datetime
+    created_by: str
+    expires: datetime | None = None
+    used: datetime | None = None
+    revoked: datetime | None = None

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from qflow_runner.errors import DatabaseUnavailable
+from qflow_runner.keys import Keys
 from qflow_runner.store.database import Database
 from qflow_runner.store.run_record import DetailsRow, ExecutionRow, RunRow
+from qflow_runner.store.sealed import of_run
 
 if TYPE_CHECKING:
     from qflow_runner.store.sql.run_rows import Batch
@@ -82,7 +84,7 @@ class Recorder:
 
     async def _committed(self, records: Sequence[Record]) -> bool:
         try:
-            await self._database.add_runs(lambda: _batch(records))
+            await self._database.add_runs(lambda: _batch(records, self._database.keys))
         except DatabaseUnavailable as error:
             if self._paying is None:
                 log.warning("runs.owed", reason=error.detail, hint=error.hint)
@@ -120,15 +122,24 @@ class Recorder:
             log.info("runs.paid")
 
 
-def _batch(records: Sequence[Record]) -> "Batch":
+def _batch(records: Sequence[Record], keys: Keys) -> "Batch":
     from qflow_runner.store.sql.run_rows import Batch  # noqa: PLC0415 - loaded when the database is opened
 
     executions: dict[tuple[str, str], ExecutionRow] = {}
     for run, _ in records:
-        place, started, failed = (run.workflow, run.execution), run.ended - int(run.ms), run.outcome != "ok"
+        place, started, failed = (run.execution, run.workflow), run.ended - int(run.ms), run.outcome != "ok"
         known = executions.get(place)
         if known is not None:
             started, failed = min(known.started, started), known.failed or failed
         executions[place] = ExecutionRow(*place, known.id if known else run.id, started, run.ended, failed)
-    details = [details for _, details in records if details is not None]
+    details = [_sealed(details, keys) for _, details in records if details is not None]
     return Batch([run for run, _ in records], details, list(executions.values()))
+
+
+def _sealed(details: DetailsRow, keys: Keys) -> DetailsRow:
+    """What code printed and said is people's own."""
+    problem, logs = (
+        keys.seal(text, of_run(details.id, column)) if text else ""
+        for column, text in (("problem", details.problem), ("logs", details.logs))
+    )
+    return DetailsRow(details.id, problem, logs)

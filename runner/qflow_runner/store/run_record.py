@@ -49,8 +49,8 @@ class RunRow(NamedTuple):
 class ExecutionRow(NamedTuple):
     """One execution, as far as runs of it are known. The fields are the columns of the table."""
 
-    workflow: str
     execution: str
+    workflow: str
     id: str
     started: int
     ended: int

@@ -19,7 +19,8 @@ SavedName = tuple[str, int | None]
 
 
 class SavedDefinitions:
-    """Every method raises DatabaseUnavailable, and those that take a name SavedNameInvalid."""
+    """Every method raises DatabaseUnavailable, those that take a name SavedNameInvalid, and those that read content
+    ValueDamaged where its key is gone."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,9 +35,9 @@ class SavedDefinitions:
             from qflow_runner.store.sql import version_rows  # noqa: PLC0415 - loaded when it is opened
 
             added = await version_rows.add(
-                connection, name, key, new, content_hash=content_hash, now=datetime.now(UTC)
+                connection, self._database.keys, name, key, new, content_hash=content_hash, now=datetime.now(UTC)
             )
-            return await version_rows.load(connection, key, None), added
+            return await version_rows.load(connection, self._database.keys, key, None), added
 
         latest, added = await self._database.write(work)
         if latest is None:
@@ -50,8 +51,8 @@ class SavedDefinitions:
         async def work(connection: "AsyncConnection") -> tuple[SavedVersion | None, Saved | None]:
             from qflow_runner.store.sql import saved_rows, version_rows  # noqa: PLC0415
 
-            found = await version_rows.load(connection, key, version)
-            return found, None if found else await saved_rows.find(connection, key)
+            found = await version_rows.load(connection, self._database.keys, key, version)
+            return found, None if found else await saved_rows.find(connection, self._database.keys, key)
 
         found, named = await self._database.read(work)
         if found is not None:
@@ -69,7 +70,7 @@ class SavedDefinitions:
         async def work(connection: "AsyncConnection") -> dict[SavedName, SavedVersion]:
             from qflow_runner.store.sql import version_rows  # noqa: PLC0415 - loaded when it is opened
 
-            return await version_rows.load_many(connection, set(by_key.values()))
+            return await version_rows.load_many(connection, self._database.keys, set(by_key.values()))
 
         found = await self._database.read(work)
         return {each: found[key] for each, key in by_key.items() if key in found}
@@ -80,7 +81,7 @@ class SavedDefinitions:
         async def work(connection: "AsyncConnection") -> list[Saved]:
             from qflow_runner.store.sql import saved_rows  # noqa: PLC0415 - loaded when it is opened
 
-            return await saved_rows.page(connection, key_of(part), after, limit)
+            return await saved_rows.page(connection, self._database.keys, key_of(part), after, limit)
 
         return await self._database.read(work)
 
@@ -91,9 +92,8 @@ class SavedDefinitions:
         async def work(connection: "AsyncConnection") -> tuple[list[SavedVersion], Saved | None]:
             from qflow_runner.store.sql import saved_rows, version_rows  # noqa: PLC0415
 
-            return await version_rows.page(connection, key, before, limit), await saved_rows.find(
-                connection, key
-            )
+            found = await version_rows.page(connection, self._database.keys, key, before, limit)
+            return found, await saved_rows.find(connection, self._database.keys, key)
 
         found, named = await self._database.read(work)
         if named is None:

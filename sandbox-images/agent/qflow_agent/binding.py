@@ -4,7 +4,7 @@ In this order: the value mapped in the node; the upstream value itself, for the 
 mapped to, if it accepts it whole; the field of the item with the parameter's name; the default.
 """
 
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from qflow_agent.body import Json
 from qflow_agent.kinds import ANY, Kind, Mismatch, described, path_text, unchanged
@@ -34,6 +34,9 @@ class Binder:
         free = [each for each in signature.parameters if each.name not in mapped and not _is_given(each)]
         self.supply: Optional["Supply"] = None
         """Gives what is no JSON, in one run."""
+        self.shared: Mapping[int, Any] = {}
+        """The objects of one run that parameters take themselves, by their ids."""
+        self._free = free
         self._first: Optional[Parameter] = free[0] if free else None
         self.takes_many = self._first is not None and self._first.many
         """Whether one call takes all items, unless the node says otherwise."""
@@ -76,6 +79,9 @@ class Binder:
             value = self._upstream(parameter, json)
             if value is not ABSENT:
                 return value
+        return self._of_field(parameter, json)
+
+    def _of_field(self, parameter: Parameter, json: Json) -> Any:
         if parameter.name in json:
             return self._convert(parameter, json[parameter.name])
         if parameter.required:
@@ -123,11 +129,7 @@ class Binder:
                 return value
         elif not parameter.required:
             return parameter.default
-        if parameter.name in json:
-            return self._convert(parameter, json[parameter.name])
-        if parameter.required:
-            raise _missing(parameter, json)
-        return parameter.default
+        return self._of_field(parameter, json)
 
     def _gathered(self, parameter: Parameter, jsons: List[Json]) -> Any:
         kind = parameter.kind

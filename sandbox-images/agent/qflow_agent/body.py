@@ -22,6 +22,21 @@ class Facts(NamedTuple):
     node: str = ""
 
 
+class Whole(Dict[str, Any]):
+    """The fields of an item that is an object: those that stand beside its reference, and ``value``, the object itself,
+    unless one of them has that name."""
+
+    __slots__ = ("beside", "object")
+
+    def __init__(self, thing: Any, fields: Optional[Json] = None) -> None:
+        super().__init__(value=thing)
+        self.object = thing
+        self.beside = frozenset(fields or ())
+        """The names of the fields beside the object."""
+        if fields:
+            self.update(fields)
+
+
 class Body(NamedTuple):
     jsons: List[Json]
     """The `json` of every item."""
@@ -37,6 +52,9 @@ class Body(NamedTuple):
     """The `binary` of every item, or None for one without; empty where no item has files."""
     secrets: Mapping[str, str] = MappingProxyType({})
     """The node's secrets by name."""
+    shared: Mapping[int, Any] = MappingProxyType({})
+    """The objects that are handed over themselves and not as copies, by their ids."""
+    hints: Sequence[str] = ()
 
 
 def parse(buffer: codec.Buffer, *, whole: bool = False, desk: "Optional[Desk]" = None) -> Body:

@@ -26,7 +26,20 @@ class DataPickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if (isinstance(obj, type) or type(obj) is FunctionType) and _is_of_code(obj):
             raise _CodeMet
-        return NotImplemented
+        return _in_its_own_order(obj) if _is_turned(obj) else NotImplemented
+
+
+def _is_turned(obj: Any) -> bool:
+    """Whether it is a numpy array with holes whose numbers have another machine's byte order."""
+    cls = type(obj)
+    if cls.__name__ != "ndarray" or cls.__module__ != "numpy":
+        return False
+    return not obj.flags.forc and not obj.dtype.isnative
+
+
+def _in_its_own_order(array: Any) -> Any:
+    """numpy would write it in this machine's order, and with its type; without holes it does not."""
+    return array.copy().__reduce_ex__(5)
 
 
 def code_pickler(file: io.BytesIO, keep_out: Any) -> Any:
@@ -38,6 +51,8 @@ def code_pickler(file: io.BytesIO, keep_out: Any) -> Any:
         by_value = False
 
         def reducer_override(self, obj: Any) -> Any:
+            if _is_turned(obj):
+                return _in_its_own_order(obj)
             names = None
             if isinstance(obj, type) or type(obj) is FunctionType:
                 names = _names_in_code(obj)

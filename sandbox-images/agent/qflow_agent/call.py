@@ -66,6 +66,8 @@ def call(
     a failed run left is dropped. `output` is what captures the process's output, where something does.
     """
     started = perf_counter()
+    if desk is not None and loaded.shares:
+        desk = desk._replace(shared=True)
     collecting = gc.isenabled()
     gc.disable()  # every collection while parsing would walk what was parsed, and find no garbage
     try:
@@ -140,6 +142,10 @@ class _Run:
         total = len(callee.entries)
         if hint or total < 2:
             return False
+        if self._body.shared:
+            callee.hints.append(
+                "Parallel processes have copies of the shared objects: what they change is seen by no other node."
+            )
         parent = parallel.Parent(self._desk, self._keeper, self._writer, self._output, self._failed)
         crew = parallel.Crew(total, parent, self._work)
         started = perf_counter()

@@ -4,7 +4,7 @@ import inspect
 from typing import Any, FrozenSet, List, Optional, Sequence, Type
 
 from qflow_agent.binding import Arguments, Binder
-from qflow_agent.body import Body, Json
+from qflow_agent.body import Body, Json, Whole
 from qflow_agent.definition import Loaded
 from qflow_agent.returns import Returns, returns_of
 from qflow_agent.signatures import Signature, signature_of
@@ -19,7 +19,7 @@ class FunctionRun:
         self._loaded = loaded
         self._jsons, self._args = body.jsons, body.args
         self.function = loaded.function
-        self._live, self._lost = body.live, body.lost
+        self._live, self._lost, self._shared = body.live, body.lost, body.shared
         self._supply = supply
         binder = self._binder(self._args[0] if self._args else {})
         self.at_once = loaded.mode == "all" or (loaded.mode != "item" and binder.takes_many)
@@ -35,7 +35,7 @@ class FunctionRun:
         self.checked_element = returns.checked_element
         self.passing = returns.passing
         """The classes of results that need neither awaiting nor checking."""
-        self.hints: List[str] = []
+        self.hints: List[str] = list(body.hints)
         if self.at_once and len(self._args) > 1 and any(entry != self._args[0] for entry in self._args):
             self.hints.append(
                 "The mapped values differ between items; one call for all items gets those of the first."
@@ -62,9 +62,7 @@ class FunctionRun:
         """What the results are compared with, to know which item each was made from."""
         if not self._live:
             return self._jsons
-        from qflow_agent.resolving import Whole
-
-        return [json["value"] if type(json) is Whole else json for json in self._jsons]
+        return [json.object if type(json) is Whole else json for json in self._jsons]
 
     def _mapped(self, number: int) -> Json:
         if len(self._args) > 1:
@@ -76,7 +74,7 @@ class FunctionRun:
             from qflow_agent.copies import own_containers
 
             # One call's changes to a list must not be seen by the next.
-            return own_containers(mapped)
+            return own_containers(mapped, self._shared)
         return mapped
 
     def _binder(self, mapped: Json) -> Binder:
@@ -89,6 +87,7 @@ class FunctionRun:
             cls = self._binder_class()
             binder = cache[key] = cls(self._signature(), names, self._loaded.name, checked=checked)
         binder.supply = self._supply
+        binder.shared = self._shared
         return binder
 
     def _binder_class(self) -> Type[Binder]:

@@ -1,19 +1,50 @@
 """Blocking frames over the unix socket that the runner listens on."""
 
 import socket
-from typing import Optional, Sequence, Tuple, Union
+import time
+from typing import Callable, Optional, Sequence, Tuple, Union
 
 from qflow_agent import wire
 
 Buffer = Union[bytes, bytearray, memoryview]
+
+PATIENCE_SECONDS = 60.0
+"""How long a sandbox waits for a runner that was killed to come back, before it ends itself."""
+FIRST_PAUSE_SECONDS = 0.01
+LONGEST_PAUSE_SECONDS = 0.25
 
 
 class Channel:
     """One connection to the runner. Reads take no byte beyond the frame, so a fork inherits no read-ahead."""
 
     def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path)
+        self._path = path
+        self._socket = _connected(path)
+        self._give_up: Optional[float] = None
+        self._pause = FIRST_PAUSE_SECONDS
+
+    def dial_again(self, hello: wire.Message, pause: Callable[[float], None] = time.sleep) -> bool:
+        """After the runner was lost: wait for it to come back, and whether it did.
+
+        A runner that ends a sandbox takes the socket away before it hangs up; one that was killed leaves it there, and
+        its listening socket may outlast this connection by a moment: only a runner that says something has come back.
+        """
+        self._socket.close()
+        if self._give_up is None:
+            self._give_up = time.monotonic() + PATIENCE_SECONDS
+            self._pause = FIRST_PAUSE_SECONDS
+        while time.monotonic() < self._give_up:
+            pause(self._pause)  # nothing tells when somebody listens
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+            try:
+                self._socket = _connected(self._path)
+                self.send(hello)
+                return True
+            except (BlockingIOError, BrokenPipeError, ConnectionRefusedError, ConnectionResetError):
+                continue
+            except OSError:
+                return False
+        return False
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -42,15 +73,31 @@ class Channel:
             return None
         message, size = wire.decode(packed)
         payload = self._exactly(size)
-        return None if payload is None else (message, payload)
+        if payload is None:
+            return None
+        self._give_up = None
+        return message, payload
 
     def _exactly(self, size: int) -> Optional[bytearray]:
         buffer = bytearray(size)
         view = memoryview(buffer)
         done = 0
         while done < size:
-            count = self._socket.recv_into(view[done:])
+            try:
+                count = self._socket.recv_into(view[done:])
+            except ConnectionResetError:  # a runner that was killed had not read all that was sent
+                return None
             if not count:
                 return None
             done += count
         return buffer
+
+
+def _connected(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection

@@ -9,7 +9,7 @@ import copy
 import datetime
 import sys
 from types import BuiltinFunctionType, FunctionType, GeneratorType, ModuleType
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 _CONSTANT = {
     *(type(None), bool, int, float, complex, str, bytes, range, type(Ellipsis), GeneratorType),
@@ -36,9 +36,12 @@ def own_copy(value: Any) -> Any:
         return value
 
 
-def own_containers(value: Any) -> Any:
-    """A copy of the dicts and lists that `value` is made of, with the same objects in them."""
-    return _containers(value, {})
+def own_containers(value: Any, shared: Mapping[int, Any]) -> Any:
+    """A copy of the dicts and lists that `value` is made of, with the same objects in them.
+
+    What is `shared`, by its id, is one of these objects, also where it is a dict or a list.
+    """
+    return _containers(value, dict(shared))
 
 
 def is_read_once(value: Any) -> bool:

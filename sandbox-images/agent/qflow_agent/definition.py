@@ -37,6 +37,8 @@ class Loaded:
         self.validation = define.validation
         self.output = define.output
         self.parallel = define.parallel
+        self.shares = define.sharing == "shared"
+        """Whether it takes referenced objects themselves, and not copies."""
         self.filename = filename
         self.module = module
         self.name = name

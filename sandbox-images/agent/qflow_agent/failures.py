@@ -2,8 +2,14 @@
 
 from typing import Any, Dict, Optional
 
+from qflow_agent.egress_failures import not_reached
+from qflow_agent.limit_failures import limit_met
 from qflow_agent.problem import Problem, TimeLimit, listed
 from qflow_agent.tracebacks import Labels, format_error, headline, message, type_name
+
+_LISTED = (
+    "Code reaches only what the nodes of its workflow list: add host:port to this node's Network Access (in its options)."
+)
 
 
 def problem_of(
@@ -32,6 +38,11 @@ def problem_of(
             item=item,
             traceback=trace,
         )
+    if not_reached(error):
+        return Problem("network_refused", headline(error), hint=_LISTED, item=item, traceback=trace)
+    met = limit_met(error)
+    if met:
+        return Problem("limit_reached", headline(error), hint=met, item=item, traceback=trace)
     return Problem("code_raised", headline(error), hint=_hint(error, fields), item=item, traceback=trace)
 
 

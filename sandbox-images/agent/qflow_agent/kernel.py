@@ -1,7 +1,7 @@
 """What the agent asks of the Linux kernel."""
 
 import os
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
@@ -13,6 +13,8 @@ MEMORY = (
         "/sys/fs/cgroup/memory/memory.stat",
     ),
 )
+GROUP = "session-"
+PROCESSES = ("/sys/fs/cgroup", "/sys/fs/cgroup/pids")
 OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 
 
@@ -57,9 +59,48 @@ class VictimScore:
         os.close(self._file)
 
 
+def own_group() -> str:
+    """The group below the container's that the runner put this process in; empty where it did not."""
+    try:
+        with open("/proc/self/cgroup") as groups:
+            for line in groups:
+                name = line.rstrip("\n").rpartition("/")[2]
+                if name.startswith(GROUP):
+                    return name
+    except OSError:
+        pass
+    return ""
+
+
+def processes_full() -> bool:
+    """Whether this sandbox, or this process's group in it, has about as many processes as it may."""
+    for base in PROCESSES:
+        for directory in {base, os.path.join(base, own_group())}:
+            try:
+                with open(os.path.join(directory, "pids.max")) as most:
+                    with open(os.path.join(directory, "pids.current")) as now:
+                        if int(now.read()) >= int(most.read()) - 2:
+                            return True
+            except (OSError, ValueError):
+                continue
+    return False
+
+
 def oom_kills() -> Optional[int]:
-    """How often the kernel ended a process of this sandbox for want of memory; None where it does not tell."""
-    for path in OOM_COUNTERS:
+    """How often the kernel ended a process of this sandbox for want of memory; None where it does not tell.
+
+    Version 1 counts for each group alone, so that those of a session's group come on top.
+    """
+    group = own_group()
+    total = _oom_kills(OOM_COUNTERS)
+    if group and total is not None:
+        base, name = os.path.split(OOM_COUNTERS[1])
+        total += _oom_kills((os.path.join(base, group, name),)) or 0
+    return total
+
+
+def _oom_kills(paths: Sequence[str]) -> Optional[int]:
+    for path in paths:
         try:
             with open(path) as counters:
                 for line in counters:

@@ -9,36 +9,68 @@ import typing
 from typing import Any, Dict, FrozenSet, List, Optional
 
 from qflow_agent.annotations import resolve
-from qflow_agent.binding import ABSENT, Binder, wrong
-from qflow_agent.body import Json
+from qflow_agent.binding import ABSENT, Arguments, Binder, wrong
+from qflow_agent.body import Json, Whole
 from qflow_agent.fits import FitMaker
 from qflow_agent.kinds import Kind, Mismatch, unchanged
-from qflow_agent.resolving import Whole
 from qflow_agent.signatures import Parameter, Signature
 from qflow_agent.tracebacks import message
-from qflow_agent.values import OneShot, Refused, is_data, simplify
+from qflow_agent.values import IsFile, OneShot, Refused, is_data, simplify
 
 _JSON = frozenset({str, int, float, bool, type(None), list, dict})
 _STEPS = 5
 
 
 class LiveBinder(Binder):
-    """An item that is one reference is the upstream value itself."""
+    """An item that is an object is the upstream value itself, for the first parameter that takes no field beside it."""
 
     def __init__(self, signature: Signature, mapped: FrozenSet[str], name: str, *, checked: bool) -> None:
         super().__init__(signature, mapped, name, checked=checked)
         self._scope = signature.scope
         self._fits: Dict[str, Kind] = {}
+        self._claimants = iter(self._free)
+        self._claimant: Optional[Parameter] = None
+
+    def _arguments(self, json: Json, mapped: Json, jsons: Optional[List[Json]]) -> Arguments:
+        self._claimants = iter(self._free)
+        self._claimant = next(self._claimants, None)
+        return super()._arguments(json, mapped, jsons)
+
+    def _of_item(self, parameter: Parameter, json: Json) -> Any:
+        if type(json) is not Whole:
+            return super()._of_item(parameter, json)
+        if parameter is self._claimant:
+            return self._of_whole(parameter, json, self._upstream(parameter, json))
+        return self._of_field(parameter, json)
+
+    def _of_all(self, parameter: Parameter, json: Json, jsons: List[Json]) -> Any:
+        if type(json) is Whole and parameter is self._claimant:
+            return self._of_whole(parameter, json, self._gathered(parameter, jsons))
+        if type(json) is Whole and parameter.name in json.beside:
+            # Beside an object stand no columns of rows, which a default would have to be kept from.
+            return self._of_field(parameter, json)
+        return super()._of_all(parameter, json, jsons)
+
+    def _of_whole(self, parameter: Parameter, json: Whole, value: Any) -> Any:
+        """`value`, or else the field of its name; where that stands beside the object, the next may take the object."""
+        if value is not ABSENT:
+            return value
+        if parameter.name in json.beside:
+            self._claimant = next(self._claimants, None)
+        return self._of_field(parameter, json)
 
     def _upstream(self, parameter: Parameter, json: Json) -> Any:
         if type(json) is not Whole:
             return super()._upstream(parameter, json)
-        value = json["value"]
+        value = json.object
         if parameter.kind is None:
-            return value if parameter.required or parameter.default is None else ABSENT
+            whole = parameter.required or parameter.default is None
+            return value if whole and parameter.name not in json.beside else ABSENT
         try:
             return self._apply(parameter, value)
         except Mismatch as mismatch:
+            if parameter.name in json.beside:
+                return ABSENT
             if not self._checked:
                 return value
             if parameter.required:
@@ -48,7 +80,7 @@ class LiveBinder(Binder):
     def _gathered(self, parameter: Parameter, jsons: List[Json]) -> Any:
         if not any(type(json) is Whole for json in jsons):
             return super()._gathered(parameter, jsons)
-        values = [json["value"] if type(json) is Whole else json for json in jsons]
+        values = [json.object if type(json) is Whole else json for json in jsons]
         single = len(values) == 1
         if parameter.kind is None:
             return values[0] if single else values
@@ -61,6 +93,8 @@ class LiveBinder(Binder):
             except Mismatch as error:
                 # Of one object, what it is itself is the better message.
                 mismatch = mismatch or error
+        if type(jsons[0]) is Whole and parameter.name in jsons[0].beside:
+            return ABSENT
         if not self._checked:
             return values[0] if single else values
         assert mismatch is not None
@@ -70,6 +104,8 @@ class LiveBinder(Binder):
         """What `value` becomes for the parameter. Raises Mismatch."""
         kind = parameter.kind
         if kind is None or type(value) in kind.plain:
+            return value
+        if id(value) in self.shared and self._fit(parameter, value):
             return value
         if type(value) in _JSON:
             try:
@@ -100,7 +136,7 @@ class LiveBinder(Binder):
             for _ in range(_STEPS):
                 try:
                     simple = simplify(simple)
-                except (OneShot, Refused):
+                except (IsFile, OneShot, Refused):
                     raise mismatch from None
                 if type(simple) in _JSON:
                     return _applied(kind, simple, mismatch)

@@ -21,12 +21,17 @@ class Output:
         self._parts: List[Tuple[str, str]] = []
         self._kept = 0
         self._dropped = 0
+        self._limit = LIMIT
         self._files = [_redirect(1, directory), _redirect(2, directory)]
         sys.stdout = _Writer(self, "stdout", 1)
         sys.stderr = _Writer(self, "stderr", 2)
 
+    def limit(self, characters: int) -> None:
+        """How much of the next run's output is kept; 0: as much as of any."""
+        self._limit = characters or LIMIT
+
     def write(self, stream: str, text: str) -> None:
-        room = LIMIT - self._kept
+        room = self._limit - self._kept
         if len(text) > room:
             self._dropped += len(text) - max(room, 0)
             text = text[: max(room, 0)]
@@ -52,8 +57,8 @@ class Output:
         for stream, descriptor in zip(("stdout", "stderr"), self._files):
             size = os.fstat(descriptor).st_size
             if size:
-                self._dropped += max(size - LIMIT, 0)
-                self.write(stream, os.pread(descriptor, LIMIT, 0).decode("utf-8", "replace"))
+                self._dropped += max(size - self._limit, 0)
+                self.write(stream, os.pread(descriptor, self._limit, 0).decode("utf-8", "replace"))
                 os.ftruncate(descriptor, 0)
         parts, dropped = self._parts, self._dropped
         self._parts, self._dropped = [], 0
@@ -70,7 +75,7 @@ class Output:
                 logs.append([stream, text])
         hints = []
         if dropped:
-            hints.append("The code printed %d characters more than the %d that are kept." % (dropped, LIMIT))
+            hints.append("The code printed %d characters more than the %d that are kept." % (dropped, self._limit))
         self._kept = 0
         return [[entry[0], "".join(entry[1:])] for entry in logs], hints
 

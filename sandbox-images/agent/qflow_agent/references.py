@@ -29,6 +29,9 @@ class Objects:
     def __init__(self) -> None:
         self._values: Dict[str, Any] = {}
         self._read: Set[str] = set()
+        self._own: Set[str] = set()
+        """What was made here, also while the store alone has it."""
+        self._lent: Set[str] = set()
 
     def keep(self, value: Any, node: str = "") -> Json:
         """Keep `value`, which the node of that name made, and give the document that stands for it."""
@@ -37,11 +40,19 @@ class Objects:
         if node:
             told["node"] = clipped(node)
         self._values[reference] = value
+        self._own.add(reference)
         return {KEY: told}
 
-    def take(self, reference: str) -> Any:
-        """The object, as a copy of the taker's own where it can be copied. Raises NotToBeHad."""
+    def take(self, reference: str, *, shared: bool = False) -> Any:
+        """The object, as a copy of the taker's own where it can be copied. Raises NotToBeHad.
+
+        `shared`: itself, for whoever means to change it for all, or to read on where another stopped.
+        """
         value = self._value(reference)
+        if shared:
+            self._read.add(reference)
+            self._lent.add(reference)
+            return value
         copied = own_copy(value)
         if copied is value and is_read_once(value):
             is_generator = isinstance(value, GeneratorType)
@@ -56,6 +67,15 @@ class Objects:
     def has(self, reference: str) -> bool:
         return reference in self._values
 
+    def is_own(self, reference: str) -> bool:
+        """Whether it was made in this session."""
+        return reference in self._own
+
+    def lent(self) -> List[str]:
+        """What was handed over itself since the last call, and may have changed."""
+        lent, self._lent = self._lent, set()
+        return sorted(lent)
+
     def ids(self) -> List[str]:
         return list(self._values)
 
@@ -67,20 +87,22 @@ class Objects:
         """The packed form of the object, for another session. Raises NotToBeHad, and Unpicklable with a sentence."""
         return pack(self._value(reference))
 
-    def adopt(self, reference: str, packed: bytearray) -> Any:
+    def adopt(self, reference: str, packed: bytearray, *, shared: bool = False) -> Any:
         """Keep what another session exported, under the same reference, and take it. Raises Unpicklable, NotToBeHad.
 
-        Something large is not kept where memory is short: the taker's is the only one then, and it can be asked for again.
+        Something large is not kept where memory is short: the taker's is the only one then, and it can be asked for
+        again. What is `shared` is kept all the same, because the next taker wants the very same one.
         """
         value = unpack(packed)
-        if len(packed) >= LARGE and memory_share() > MEMORY_SHORT:
+        if not shared and len(packed) >= LARGE and memory_share() > MEMORY_SHORT:
             return value
         self._values[reference] = value
-        return self.take(reference)
+        return self.take(reference, shared=shared)
 
     def place(self, reference: str, packed: Buffer) -> None:
         """Keep what was packed elsewhere, under the reference that it has there. Raises Unpicklable."""
         self._values[reference] = unpack(packed)
+        self._own.add(reference)
 
     def _value(self, reference: str) -> Any:
         try:
@@ -96,11 +118,16 @@ class Desk(NamedTuple):
     exchange: Exchange
     keep: bool
     """Whether everything that follows can take references."""
+    shared: bool = False
+    """Whether the run takes the objects themselves, and not copies of its own."""
 
 
-def told_of(value: Any) -> Optional[Json]:
-    """What a reference document tells of its object; None for everything else, however similar."""
-    if type(value) is not dict or len(value) != 1 or KEY not in value:
+def told_of(value: Any, *, beside: bool = False) -> Optional[Json]:
+    """What a reference document tells of its object; None for everything else, however similar.
+
+    `beside`: other fields may stand beside the reference, as in an item to which a node of n8n's added some.
+    """
+    if type(value) is not dict or KEY not in value or (len(value) != 1 and not beside):
         return None
     told = value[KEY]
     if type(told) is not dict or type(told.get("type")) is not str:

@@ -90,7 +90,9 @@ class ScriptRun:
         self._handed: Optional[List[Any]] = None
         self.entries: Sequence[Any] = range(len(self._items))
         self.function = self._all if self.at_once else self._one
-        self.hints = ["The mapped values are not used: a script has no parameters."] if any(body.args) else []
+        self.hints = list(body.hints)
+        if any(body.args):
+            self.hints.append("The mapped values are not used: a script has no parameters.")
 
     def for_all(self) -> Arguments:
         return [], {}

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Dict
 
-from qflow_agent import __version__, kernel, wire
+from qflow_agent import __version__, egress_proxy, kernel, usage, wire
 from qflow_agent.call import Outcome, call
 from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
@@ -36,18 +36,24 @@ def serve(path: str, token: str, home: str, *, spare: bool) -> None:
     gc.enable()
     if spare:
         warm()
-    channel.send(wire.Hello("session", token, wire.PROTOCOL, "", __version__, os.getpid()))
+    hello = wire.Hello("session", token, wire.PROTOCOL, "", __version__, os.getpid())
+    channel.send(hello)
     try:
-        _serve(channel, session)
-    except RunnerGone:
-        return
+        _serve(channel, session, hello)
+    except (RunnerGone, BrokenPipeError, ConnectionResetError):
+        return  # nobody learns how this run ended, so nothing may be built on it
 
 
-def _serve(channel: Channel, session: "_Session") -> None:
+def _serve(channel: Channel, session: "_Session", hello: wire.Hello) -> None:
+    heard = False
     while True:
         received = channel.receive()
         if received is None:
-            return
+            # A session of which nothing was asked yet holds nothing.
+            if not heard or not channel.dial_again(hello):
+                return
+            continue
+        heard = True
         message, payload = received
         if isinstance(message, wire.Define):
             session.define(message)
@@ -73,6 +79,8 @@ class _Session:
         self._exchange = exchange
         self._objects = Objects()
         self._output = output
+        self._proxied = False
+        self._limits = usage.Limits()
         self._defined: Dict[str, wire.Define] = {}
         self._loaded: Dict[str, Loaded] = {}
 
@@ -80,11 +88,14 @@ class _Session:
         self._defined[message.definition] = message
 
     def run(self, message: wire.Run, payload: bytearray) -> None:
+        mark = usage.mark()
         try:
             outcome = self._call(message, payload)
+            self._hold_to_size(outcome, message.output_mb)
         except Problem as problem:
             logs, hints = self._output.take()
-            self._exchange.send(wire.Failed(message.run, problem.document(), {}, logs, hints))
+            shared = self._objects.lent()
+            self._exchange.send(wire.Failed(message.run, problem.document(), {}, logs, hints, shared))
             return
         logs, hints = self._output.take()
         done = wire.Done(
@@ -96,8 +107,22 @@ class _Session:
             outcome.hints + hints,
             outcome.kept,
             kernel.memory_share() if self._objects.ids() else 0.0,
+            self._objects.lent(),
+            usage.since(mark),
         )
         self._exchange.send(done, [outcome.payload])
+
+    def _hold_to_size(self, outcome: Outcome, megabytes: int) -> None:
+        size = len(outcome.payload)
+        if not megabytes or size <= megabytes << 20:
+            return
+        for reference in outcome.kept:
+            self._objects.drop(reference)
+        raise Problem(
+            "result_too_large",
+            "The result is %.1f MB of JSON, the node's limit is %d MB." % (size / (1 << 20), megabytes),
+            hint="Return less, return a file or a reference, or raise the node's limit of its result.",
+        )
 
     def spill(self, message: wire.Spill) -> None:
         refused: Dict[str, str] = {}
@@ -122,6 +147,11 @@ class _Session:
     def _call(self, message: wire.Run, payload: bytearray) -> Outcome:
         own = os.getpid()
         self._exchange.run = message.run
+        if message.proxy and not self._proxied:
+            self._proxied = True
+            egress_proxy.use(message.proxy)
+        self._limits.apply(message)
+        self._output.limit(message.log_kb * 1000)
         signal.setitimer(signal.ITIMER_REAL, message.time_limit_s)
         try:
             began = time.perf_counter()

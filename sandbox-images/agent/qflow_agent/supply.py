@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from qflow import Context, Files, Secrets
 from qflow._context import Teller
 from qflow_agent.binding import ABSENT
-from qflow_agent.body import Facts, Json
+from qflow_agent.body import Facts, Json, Whole
 from qflow_agent.exchange import Exchange, RunnerGone
 from qflow_agent.files import Outbox, file_of, is_file
 from qflow_agent.inbox import Inbox
@@ -113,8 +113,8 @@ class Supply:
         need: Need = parameter.need
         if not need.only or need.shape != ONE:
             return ABSENT
-        whole = len(json) == 1 and "value" in json
-        places = (mapped.get(parameter.name), json.get(parameter.name), json["value"] if whole else None)
+        whole = json.object if type(json) is Whole else json.get("value") if len(json) == 1 else None
+        places = (mapped.get(parameter.name), json.get(parameter.name), whole)
         value = next((each for each in places if each is not None and is_file(each)), None)
         if value is None:
             return ABSENT

@@ -10,7 +10,8 @@ import os
 from collections import abc
 from typing import Any, Callable, Dict, Optional
 
-_MICROSECONDS = {"M": "datetime64[us]", "m": "timedelta64[us]"}
+_PLAIN = "biuf"
+"""Kinds of numpy's scalars."""
 
 
 class Refused(Exception):
@@ -182,9 +183,13 @@ def _method(name: str) -> Callable[[Any], Any]:
 
 
 def _numpy(value: Any) -> Any:
-    """Dates become nanosecond counts in numpy's own hands; in microseconds they become dates."""
-    unit = _MICROSECONDS.get(value.dtype.kind)
-    return (value.astype(unit) if unit else value).tolist()
+    """What numpy itself makes a plain number or text of; dates, spans and rows with fields go by the rules of arrays."""
+    if value.dtype.kind in _PLAIN and value.dtype.itemsize <= 8:
+        return value.tolist()
+    from qflow_agent import tables
+    from qflow_agent.plain import Notes
+
+    return tables.listed(value.reshape(1), Notes())[0]
 
 
 def _collection(cls: Any) -> Optional[Callable[[Any], Any]]:

@@ -37,7 +37,7 @@ class WireError(Exception):
 class Hello:
     """Guest to runner, first on every connection. `token` is what the runner gave for this connection."""
 
-    role: str  # "zygote", "environment" or "session"
+    role: str  # "zygote", "environment", "session" or "egress"
     token: str
     protocol: int
     python: str = ""
@@ -61,6 +61,31 @@ class Fork:
 
     token: str
     spare: bool = False
+
+
+@dataclass(frozen=True)
+class Egress:
+    """Runner to zygote: fork the process that lets code out to what it may reach; it dials in with `token`, as "egress"."""
+
+    token: str
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Runner to that process: hand on what connects to this loopback address. `host` is empty where http is proxied."""
+
+    address: str
+    port: int
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The answer to it. `reason` says why it cannot listen there."""
+
+    address: str
+    port: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,7 @@ class Define:
     output: str = "auto"
     validation: str = "strict"
     parallel: int = 1  # processes that share the items, where the function is called per item
+    sharing: str = "copy"  # what parameters get of a referenced object: a "copy", or itself, "shared"
 
 
 @dataclass(frozen=True)
@@ -104,6 +130,11 @@ class Run:
     time_limit_s: float = 30.0
     on_error: str = "stop"  # "stop" at the first failing item, or "continue" with the next
     keep: bool = False  # output "auto" may keep objects: every node that follows can take references
+    proxy: str = ""  # of http, where a node of the workflow lists a pattern of hosts
+    file_mb: int = 0  # the largest file that the code may write; 0: what fits
+    output_mb: int = 0  # the largest result; 0: the runner's limit
+    log_kb: int = 0  # thousands of characters of output that are kept; 0: the session's own limit
+    threads: int = 0  # of numeric libraries, where the node has a CPU limit of its own
 
 
 @dataclass(frozen=True)
@@ -118,6 +149,8 @@ class Done:
     hints: List[str] = field(default_factory=list)
     kept: List[str] = field(default_factory=list)  # references to what this run left in the session
     memory: float = 0.0  # share of the sandbox's memory in use, where the session keeps something
+    shared: List[str] = field(default_factory=list)  # references whose objects the run may have changed
+    usage: Dict[str, float] = field(default_factory=dict)  # cpu_ms of this run, peak_mb of its session
 
 
 @dataclass(frozen=True)
@@ -129,6 +162,7 @@ class Failed:
     timing: Dict[str, float] = field(default_factory=dict)
     logs: List[List[str]] = field(default_factory=list)
     hints: List[str] = field(default_factory=list)
+    shared: List[str] = field(default_factory=list)  # as in Done
 
 
 @dataclass(frozen=True)
@@ -201,6 +235,9 @@ Message = Union[
     Hello,
     Environment,
     Fork,
+    Egress,
+    Listen,
+    Listening,
     Kill,
     Exited,
     Define,
@@ -219,6 +256,9 @@ _TAGS: Dict[str, Type[Any]] = {
     "hello": Hello,
     "environment": Environment,
     "fork": Fork,
+    "egress": Egress,
+    "listen": Listen,
+    "listening": Listening,
     "kill": Kill,
     "exited": Exited,
     "define": Define,

@@ -61,7 +61,7 @@ class _Zygote:
         self._path = path
         self._score = score
         self._children: Dict[int, Child] = {}
-        self._wanted: List[Union[wire.Fork, wire.Environment]] = []
+        self._wanted: List[Union[wire.Fork, wire.Environment, wire.Egress]] = []
         self._homes = os.environ.get("TMPDIR", "/tmp")
         self._forks = 0
         self._oom_kills = kernel.oom_kills()
@@ -72,10 +72,10 @@ class _Zygote:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
         self._control = Channel(path)
+        self._heard = False
         python = "%d.%d.%d" % sys.version_info[:3]
-        self._control.send(
-            wire.Hello(role, token, wire.PROTOCOL, python, __version__, os.getpid(), list(late))
-        )
+        self._hello = wire.Hello(role, token, wire.PROTOCOL, python, __version__, os.getpid(), list(late))
+        self._control.send(self._hello)
 
     def serve(self) -> None:
         while True:
@@ -85,9 +85,12 @@ class _Zygote:
             if self._control in readable:
                 received = self._control.receive()
                 if received is None:
-                    break
+                    if not self._dialled_again():
+                        break
+                    continue
+                self._heard = True
                 message = received[0]
-                if isinstance(message, (wire.Fork, wire.Environment)):
+                if isinstance(message, (wire.Fork, wire.Environment, wire.Egress)):
                     self._wanted.append(message)
                 elif isinstance(message, wire.Kill):
                     self._kill(message.token)
@@ -97,12 +100,23 @@ class _Zygote:
         self._children.clear()
         self._end_orphans()
 
+    def _dialled_again(self) -> bool:
+        """Whether a runner came back after one was lost. One that never said a word had no use for us."""
+        self._wanted.clear()  # the tokens of a runner that is gone
+        return self._heard and self._control.dial_again(self._hello, self._reap_for)
+
+    def _reap_for(self, seconds: float) -> None:
+        if select.select([self._wake_read], [], [], seconds)[0]:
+            self._reap()
+
     def _fork_wanted(self) -> None:
         while self._wanted:
             wanted = self._wanted[0]
             try:
                 if isinstance(wanted, wire.Fork):
                     self._fork(wanted)
+                elif isinstance(wanted, wire.Egress):
+                    self._fork_forwarder(wanted)
                 else:
                     self._fork_environment(wanted)
             except OSError:
@@ -164,6 +178,25 @@ class _Zygote:
             else:
                 os.write(write, starter.encode())
                 status = environment.AGAIN
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+
+    def _fork_forwarder(self, wanted: wire.Egress) -> None:
+        """What lets code out to the hosts that its nodes list. No code of the user ever runs in it."""
+        pid = os.fork()
+        if pid:
+            self._children[pid] = Child(wanted.token)
+            return
+        status = 1
+        try:
+            self._leave()
+            self._score.close()
+            from qflow_agent import egress  # a sandbox whose nodes list nothing never loads it
+
+            egress.serve(self._path, wanted.token)
+            status = 0
         except BaseException:
             traceback.print_exc()
         finally:
@@ -234,7 +267,10 @@ class _Zygote:
         kills = kernel.oom_kills()
         out_of_memory = status == -signal.SIGKILL and kills is not None and kills != self._oom_kills
         self._oom_kills = kills
-        self._control.send(wire.Exited(child.token, status, out_of_memory))
+        try:
+            self._control.send(wire.Exited(child.token, status, out_of_memory))
+        except OSError:
+            pass  # the runner is gone, which is met where its messages are read
         if child.home:
             remove(child.home)
 

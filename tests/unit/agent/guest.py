@@ -9,12 +9,16 @@ from typing import Any
 import qflow_agent
 from qflow_runner.sandbox import vendor
 from qflow_runner.sandbox.image_files import cache_dir
+from qflow_runner.sandbox.images import SUPPORTED
 from tests.unit.agent.packages import packages
 
 HERE = Path(__file__).parent
 AGENT = Path(qflow_agent.__file__).parents[1]
-PYTHONS = [python for python in ("3.8", "3.11", "3.13") if vendor.find_python(python)]
-"""The oldest, the runner's own and the newest, of those that this machine has."""
+PYTHONS = [python for python in SUPPORTED if vendor.find_python(python)]
+"""Every Python of Qflow's that this machine has: each module of guest tests runs on all of them."""
+
+WIDE = [python for python in ("3.8", "3.11", "3.13") if python in PYTHONS]
+"""The oldest, the runner's own and the newest: what draws many examples draws fewer on the others."""
 
 _DRIVER = """
 import sys, json, traceback

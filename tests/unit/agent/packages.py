@@ -25,9 +25,9 @@ PACKAGES = (
 
 
 @cache
-def packages(python: str) -> Path:
+def packages(python: str, names: tuple[str, ...] = PACKAGES) -> Path:
     """The directory with the newest packages for that version of Python. Safe to call in two processes at once."""
-    key = hashlib.sha256("\n".join(PACKAGES).encode()).hexdigest()[:12]
+    key = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
     place = cache_dir() / "test-packages" / f"{python}-{key}"
     if place.is_dir():
         return place
@@ -37,7 +37,7 @@ def packages(python: str) -> Path:
         made.mkdir()
         command = [
             *(find_uv_bin(), "pip", "install", "--quiet", "--target", str(made), "--python-version", python),
-            *("--only-binary", ":all:", "--link-mode", "copy", *PACKAGES),
+            *("--only-binary", ":all:", "--link-mode", "copy", *names),
         ]
         subprocess.run(command, cwd=made, check=True, timeout=INSTALL_DEADLINE_S, stdin=subprocess.DEVNULL)
         try:

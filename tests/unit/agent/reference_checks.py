@@ -34,6 +34,8 @@ class Workflow:
             options.get("mode", "auto"),
             options.get("output", "auto"),
             options.get("validation", "strict"),
+            sharing=options.get("sharing", "copy"),
+            parallel=options.get("parallel", 1),
         )
         body = {"items": [{"json": item} for item in items], "args": list(args)}
         desk = Desk(self.objects, self.exchange, self.keep)
@@ -187,11 +189,222 @@ def check_what_only_looks_like_a_reference_is_left_alone():
         {"$qflow": {"ref": "short", "type": "x"}},
         {"$qflow": {"ref": "a" * 24}},
         {"$qflow": {"ref": "a" * 23 + "/", "type": "x"}},
-        {"$qflow": {"ref": "a" * 24, "type": "x"}, "more": 1},
         {"$qflow": {"ref": "a" * 24 + "\n", "type": "x"}},
+        {"$qflow": {"ref": "short", "type": "x"}, "more": 1},
+        {"$qflow": 1, "more": 1},
+        {"$qflow": [{"ref": "a" * 24, "type": "x"}], "more": 1},
+        {"deeper": {"$qflow": {"ref": "a" * 24, "type": "x"}, "more": 1}},
+        {"deeper": [{"$qflow": {"ref": "a" * 24, "type": "x"}, "more": 1}]},
         {"text": '"$qflow"'},
     ]:
         assert flow.run("def g(item: dict): return item", [fake]) == [fake]
+
+
+def check_fields_beside_a_reference_are_for_other_parameters():
+    flow = Workflow()
+    (item,) = flow.run(FRAME)
+    beside = {**item, "region": "EU", "n": 2}
+    head = "import pandas as pd\nfrom typing import *\n"
+    for code in [
+        "def f(df: pd.DataFrame, region: str): return [len(df), region]",
+        "def f(region: str, df: pd.DataFrame): return [len(df), region]",
+        "def f(df, region): return [len(df), region]",
+        "def f(region, df): return [len(df), region]",
+        "def f(region, n, df): return [len(df) * n // 2, region]",
+        "def f(n: int, *, region: str, df: pd.DataFrame): return [len(df) * n // 2, region]",
+        "def f(value, region): return [len(value), region]",
+        "def f(region, value): return [len(value), region]",
+        "def f(rows: List[dict], region: str): return [len(rows), region]",
+        "def f(df: pd.DataFrame, nothing: int = 2, region: str = ''): return [nothing, region]",
+    ]:
+        assert flow.run(head + code, [beside]) == [{"value": 2}, {"value": "EU"}], code
+    for code in [
+        "def f(df: pd.DataFrame, region: str): return [len(df), region]",
+        "def f(region: str, df: pd.DataFrame): return [len(df), region]",
+        "def f(df, region): return [len(df), region]",
+    ]:
+        assert flow.run(head + code, [beside], mode="all") == [{"value": 2}, {"value": "EU"}], code
+    # The object goes before a field of the parameter's name, where the parameter is annotated with what it is.
+    named = {**item, "df": "EU"}
+    assert flow.run(head + "def f(df: pd.DataFrame): return len(df)", [named]) == [{"value": 2}]
+    assert flow.run(head + "def f(df: str, x: pd.DataFrame): return [df, len(x)]", [named]) == [
+        {"value": "EU"},
+        {"value": 2},
+    ]
+    # A field called value is that field.
+    named = {**item, "value": 7}
+    assert flow.run(head + "def f(df: pd.DataFrame, value: int): return value + len(df)", [named]) == [
+        {"value": 9}
+    ]
+    assert flow.run(head + "def f(x, df): return [x, len(df)]", [beside], [{"x": 1}]) == [
+        {"value": 1},
+        {"value": 2},
+    ]
+    problem = flow.fails(head + "def f(df: pd.DataFrame, regoin: str): return 1", [beside])
+    assert problem.code == "argument_missing"
+    assert "'region'" in problem.hint, problem.hint
+    problem = flow.fails(head + "def f(size: int, region: str): return 1", [beside])
+    assert problem.code == "argument_type"
+    assert "DataFrame" in problem.detail
+
+
+def check_fields_beside_references_of_several_items():
+    flow = Workflow()
+    (one,), (other,) = flow.run(FRAME), flow.run(FRAME)
+    items = [{**one, "region": "EU"}, {**other, "region": "US"}]
+    outcome = flow.outcome("def f(df, region): return [len(df), region]", items)
+    made = json.loads(outcome.payload)
+    assert [each["json"]["value"] for each in made] == [2, "EU", 2, "US"]
+    assert [each["pairedItem"] for each in made] == [0, 0, 1, 1]
+    takes = "import pandas as pd\ndef g(df: pd.DataFrame, region: str): return [len(df), region]"
+    assert flow.run(takes, items) == [{"value": 4}, {"value": "EU"}]
+    (kept,) = flow.run("def f(): return object()")
+    assert flow.run("def g(a, b): return a is not b", [{**kept, "b": kept}]) == [{"value": False}]
+    assert flow.elsewhere().run("def g(df, region): return len(df)", items) == [{"value": 2}, {"value": 2}]
+    problem = flow.fails("def g(df, region): return 1", [{**LOST, "region": "EU"}])
+    assert problem.code == "reference_gone"
+    lost = {**LOST, "region": "EU"}
+    answer = flow.run("def g(df, region): return region", [items[0], lost], on_error="continue")
+    assert answer == [{"value": "EU"}, lost]
+
+
+def check_an_item_with_fields_beside_its_reference_is_mapped():
+    flow = Workflow()
+    (item,) = flow.run(FRAME)
+    beside = {**item, "region": "EU"}
+    code = "def f(df, region): return [len(df), region]"
+    assert flow.run(code, [beside], [{"df": beside}]) == [{"value": 2}, {"value": "EU"}]
+    code = "def f(df, region='none'): return [len(df), region]"
+    assert flow.run(code, [{}], [{"df": beside}]) == [{"value": 2}, {"value": "none"}]
+
+
+def check_scripts_find_fields_beside_an_object():
+    flow = Workflow()
+    (item,) = flow.run(FRAME)
+    beside = {**item, "region": "EU"}
+    code = "j = _item['json']\nreturn {'n': len(j['$qflow']), 'region': j['region']}"
+    assert flow.run(code, [beside]) == [{"n": 2, "region": "EU"}]
+    code = "j = _items[0]['json']\nreturn [{'json': {'n': len(j['$qflow']), 'region': j['region']}}]"
+    assert flow.run(code, [beside], mode="script") == [{"n": 2, "region": "EU"}]
+
+
+def check_a_picture_beside_fields():
+    flow = Workflow()
+    (item,) = flow.run("import PIL.Image\ndef f(): return PIL.Image.new('L', (3, 2))", output="reference")
+    beside = {**item, "width": 5}
+    for code in [
+        "def f(photo: PIL.Image.Image, width: int): return [photo.size[0], width]",
+        "def f(width: int, photo: PIL.Image.Image): return [photo.size[0], width]",
+    ]:
+        assert flow.run("import PIL.Image\n" + code, [beside]) == [{"value": 3}, {"value": 5}], code
+
+
+CHANGE = "def g(xs):\n    xs.append(9)\n    return len(xs)"
+COUNT_THEM = "def g(xs): return len(xs)"
+
+
+def check_a_shared_object_is_the_object_itself():
+    for annotation in [
+        "",
+        ": list",
+        ": List[int]",
+        ": Sequence[int]",
+        ": Any",
+        ": object",
+        ": Optional[List[int]]",
+    ]:
+        for items, args in [("item", ()), ("field", ()), ("arg", ({"xs": None},)), ("beside", ())]:
+            flow = Workflow()
+            (item,) = flow.run("def f(): return [1, 2]", output="reference")
+            code = "from typing import *\n" + CHANGE.replace("(xs)", f"(xs{annotation})", 1)
+            given = {"item": item, "field": {"xs": item, "n": 1}, "arg": {}, "beside": {**item, "n": 1}}[
+                items
+            ]
+            mapped = [{"xs": item}] if args else []
+            options = {"mode": "item"}
+            where = (annotation, items)
+            if items == "field" and annotation in (": Any", ": object"):
+                continue  # the item itself is what such a parameter takes
+            assert flow.run(code, [given], mapped, **options) == [{"value": 3}], where
+            assert flow.run(COUNT_THEM, [item], **options) == [{"value": 2}], where
+            assert flow.run(code, [given], mapped, sharing="shared", **options) == [{"value": 3}], where
+            assert flow.run(COUNT_THEM, [item], **options) == [{"value": 3}], where
+            assert flow.run(code, [given], mapped, sharing="shared", **options) == [{"value": 4}], where
+
+
+def check_shared_by_all_calls_of_a_run():
+    flow = Workflow()
+    (item,) = flow.run("def f(): return [1, 2]", output="reference")
+    code = "def g(n, xs):\n    xs.append(n)\n    return len(xs)"
+    numbers = [{"n": 1}, {"n": 2}]
+    assert flow.run(code, numbers, [{"xs": item}]) == [{"value": 3}, {"value": 3}]
+    assert flow.run(code, numbers, [{"xs": item}], sharing="shared") == [{"value": 3}, {"value": 4}]
+    assert sorted(flow.objects.lent()) == [told_of(item)["ref"]]
+    assert flow.objects.lent() == []
+    assert flow.run(COUNT_THEM, [item], mode="item") == [{"value": 4}]
+    code = "def g(item: dict):\n    item['a'][0]['b'].append(1)\n    return len(item['a'][0]['b'])"
+    nested = {"a": [{"b": item}]}
+    assert flow.run(code, [nested], sharing="shared") == [{"value": 5}]
+    assert flow.run(COUNT_THEM, [item], mode="item") == [{"value": 5}]
+    outcome = flow.outcome(code, [nested], sharing="shared", output="reference")
+    assert outcome.hints == []
+
+
+def check_frames_models_and_scripts_share():
+    for make, change, look in [
+        ("pd.DataFrame({'a': [1, 2]})", "x.loc[0, 'a'] = 9", "int(x['a'][0])"),
+        ("np.array([1, 2])", "x[0] = 9", "int(x[0])"),
+        ("Box(1)", "x.v = 9", "x.v"),
+        ("{'a': 1}", "x['a'] = 9", "x['a']"),
+    ]:
+        head = "import pandas as pd, numpy as np\nclass Box:\n    def __init__(self, v): self.v = v\n"
+        flow = Workflow()
+        items = flow.run(head + "def f(): return " + make, output="reference")
+        flow.run(f"def g(x):\n    {change}\n    return 1", items, sharing="shared")
+        assert flow.run("def g(x): return " + look, items) == [{"value": 9}], make
+        script = f"x = _item['json']\n{change.replace('9', '8')}\nreturn {{'v': 1}}"
+        flow.run(script, items, sharing="shared")
+        assert flow.run("def g(x): return " + look, items) == [{"value": 8}], make
+
+
+def check_a_shared_iterator_is_read_on():
+    flow = Workflow()
+    items = flow.run("def f():\n    yield from range(5)", output="reference")
+    take = "def g(it): return [next(it)]"
+    assert flow.run(take, items, sharing="shared") == [{"value": 0}]
+    assert flow.run(take, items, sharing="shared") == [{"value": 1}]
+    assert flow.fails(take, items).code == "reference_gone"
+
+
+def check_shared_elsewhere_is_a_copy_and_says_so():
+    flow = Workflow()
+    items = flow.run("def f(): return [1, 2]", output="reference")
+    other = flow.elsewhere()
+    for length in (3, 4):
+        outcome = other.outcome(CHANGE, items, mode="item", sharing="shared")
+        assert json.loads(outcome.payload)[0]["json"] == {"value": length}
+        (hint,) = outcome.hints
+        assert "copies" in hint, hint
+        assert "'My node'" in hint, hint
+    assert flow.run(COUNT_THEM, items, mode="item") == [{"value": 2}]
+    assert other.outcome(COUNT_THEM, items, mode="item").hints == []
+    # What was moved to the store for want of memory, and comes back, is its own session's.
+    (reference,) = flow.objects.ids()
+    flow.exchange.give_value(reference, flow.objects.export(reference))
+    flow.objects.drop(reference)
+    assert flow.outcome(CHANGE, items, mode="item", sharing="shared").hints == []
+    assert flow.run(COUNT_THEM, items, mode="item") == [{"value": 3}]
+
+
+def check_parallel_processes_have_copies_of_shared_objects():
+    flow = Workflow()
+    (item,) = flow.run("def f(): return [1, 2]", output="reference")
+    code = "def g(n, xs):\n    xs.append(n)\n    return len(xs)"
+    outcome = flow.outcome(
+        code, [{"n": 1}, {"n": 2}, {"n": 3}], [{"xs": item}], sharing="shared", parallel=2, mode="item"
+    )
+    assert any("copies of the shared objects" in hint for hint in outcome.hints), outcome.hints
+    assert flow.run(COUNT_THEM, [item], mode="item") == [{"value": 2}]
 
 
 def check_nobody_elses_objects():

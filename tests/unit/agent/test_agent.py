@@ -11,7 +11,7 @@ import pytest
 import qflow_agent
 from qflow_runner.sandbox import vendor
 from qflow_runner.sandbox.image_files import cache_dir
-from qflow_runner.sandbox.images import SUPPORTED
+from tests.unit.agent import guest
 from tests.unit.agent.cases import CASES as FUNCTIONS
 from tests.unit.agent.cases import Case
 from tests.unit.agent.script_cases import SCRIPTS
@@ -20,7 +20,6 @@ from tests.unit.agent.validation_cases import VALIDATION
 CASES = [*FUNCTIONS, *SCRIPTS, *VALIDATION]
 HERE = Path(__file__).parent
 AGENT = Path(qflow_agent.__file__).parents[1]
-PYTHONS = [version for version in SUPPORTED if vendor.find_python(version)]
 TEXTS = {"detail", "hint", "traceback"}
 
 
@@ -65,7 +64,7 @@ def test_the_names_of_the_cases_differ() -> None:
     [
         pytest.param(case, python, id=f"{case.name}-{python}")
         for case in CASES
-        for python in PYTHONS
+        for python in guest.PYTHONS
         if case.since <= version(python)
     ],
 )

@@ -158,7 +158,7 @@ async def test_a_batch_may_be_written_twice(store: Store, recorder: Recorder, hi
     """Where nobody knows what became of a batch it is written again, and nothing is there twice."""
     records: list[recording.Record] = [(row(at, execution="e"), None) for at in range(3)]
     for _ in range(2):
-        await store.database.add_runs(lambda: recording._batch(records))
+        await store.database.add_runs(lambda: recording._batch(records, store.database.keys))
 
     assert [3] == [each["runs"] for each in await history.executions()]
 

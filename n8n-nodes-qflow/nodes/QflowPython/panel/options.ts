@@ -82,6 +82,28 @@ export const options: INodeProperties = {
 				'doing everything twice does no harm.',
 		},
 		{
+			displayName: 'Shared Objects',
+			name: 'sharing',
+			type: 'options',
+			default: 'copy',
+			noDataExpression: true,
+			description: 'What this node gets of the objects that come to it as references',
+			options: [
+				{
+					name: 'A Copy for This Node',
+					value: 'copy',
+					description: 'What the code changes, no other node sees',
+				},
+				{
+					name: 'The Object Itself',
+					value: 'shared',
+					description:
+						'Nothing is copied, and what the code changes is seen by all nodes of the execution ' +
+						'that take the object later, other branches too',
+				},
+			],
+		},
+		{
 			displayName: 'Time Limit (Seconds)',
 			name: 'timeout',
 			type: 'number',

@@ -10,12 +10,21 @@ from qflow_runner.store.sql.tables import executions, node_runs, run_details
 
 
 async def page_of_executions(
-    connection: AsyncConnection, *, workflow: str, failed: bool, before: str, after: str, limit: int
+    connection: AsyncConnection,
+    *,
+    workflow: str,
+    execution: str,
+    failed: bool,
+    before: str,
+    after: str,
+    limit: int,
 ) -> list[dict[str, Any]]:
     """At most `limit`, with what their runs come to."""
     found = select(executions).order_by(executions.c.id.desc()).limit(limit)
     if workflow:
         found = found.where(executions.c.workflow == workflow)
+    if execution:
+        found = found.where(executions.c.execution == execution)
     if failed:
         found = found.where(executions.c.failed)
     rows = (await connection.execute(_between(found, executions.c.id, before, after))).mappings().all()
@@ -75,8 +84,8 @@ async def page_of_runs(
         found = found.where(node_runs.c.outcome == outcome)
         found = found.where(node_runs.c.outcome != "ok") if outcome != "ok" else found
     cut = False
-    if node:
-        found = found.where(node_runs.c.node == node)
+    if node or (workflow and not execution):
+        found = found.where(node_runs.c.node == node) if node else found
         oldest = await _oldest(connection, before, within)
         cut, after = oldest > after, max(oldest, after)
     rows = (await connection.execute(_between(found, node_runs.c.id, before, after))).mappings().all()

@@ -87,7 +87,7 @@ def _adding(table: Table, dialect: Any) -> Insert:
         return adding.on_conflict_do_nothing(index_elements=["id"])
     new = adding.excluded
     changed = {"ended": new.ended, "failed": or_(executions.c.failed, new.failed)}
-    return adding.on_conflict_do_update(index_elements=["workflow", "execution"], set_=changed)
+    return adding.on_conflict_do_update(index_elements=["execution", "workflow"], set_=changed)
 
 
 def _sqlite_sql(table: Table) -> str:

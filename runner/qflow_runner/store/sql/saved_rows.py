@@ -6,21 +6,23 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qflow_runner.keys import Keys
 from qflow_runner.store.model import Saved
+from qflow_runner.store.sealed import of_version, open_text
 from qflow_runner.store.sql.tables import saved, versions
 
 
-async def page(connection: AsyncConnection, part: str, after: str, limit: int) -> list[Saved]:
+async def page(connection: AsyncConnection, keys: Keys, part: str, after: str, limit: int) -> list[Saved]:
     """Names in the order of their keys, those that contain `part` (a key) and come after the key `after`."""
     asked = _listed().where(saved.c.deleted.is_(None), saved.c.key > after).order_by(saved.c.key).limit(limit)
     if part:
         asked = asked.where(saved.c.key.contains(part, autoescape=True))
-    return [_saved(row) for row in await connection.execute(asked)]
+    return [_saved(row, keys) for row in await connection.execute(asked)]
 
 
-async def find(connection: AsyncConnection, key: str) -> Saved | None:
+async def find(connection: AsyncConnection, keys: Keys, key: str) -> Saved | None:
     row = (await connection.execute(_listed().where(saved.c.deleted.is_(None), saved.c.key == key))).first()
-    return None if row is None else _saved(row)
+    return None if row is None else _saved(row, keys)
 
 
 async def count(connection: AsyncConnection) -> int:
@@ -40,5 +42,9 @@ def _listed() -> Select[Any]:
     )
 
 
-def _saved(row: Row[Any]) -> Saved:
-    return Saved(row.name, row.latest, row.function, row.signature, row.created, row.updated, row.key)
+def _saved(row: Row[Any], keys: Keys) -> Saved:
+    function, signature = (
+        open_text(keys, sealed, of_version(row.id, row.latest, column)) or ""
+        for column, sealed in (("function", row.function), ("signature", row.signature))
+    )
+    return Saved(row.name, row.latest, function, signature, row.created, row.updated, row.key)

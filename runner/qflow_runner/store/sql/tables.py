@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0002"
+HEAD = "0004"
 """The migration that makes these tables. Known here, so that a start that has nothing to migrate imports no Alembic."""
 
 KEY_LENGTH = 1_000
@@ -98,8 +98,8 @@ versions = Table(
 executions = Table(
     "executions",
     metadata,
-    Column("workflow", String(200), primary_key=True),
     Column("execution", String(200), primary_key=True),
+    Column("workflow", String(200), primary_key=True),
     Column("id", String(32), nullable=False),
     Column("started", BigInteger, nullable=False),
     Column("ended", BigInteger, nullable=False),
@@ -145,7 +145,7 @@ node_runs = Table(
     Column("cached", Boolean, nullable=False),
     Column("python", String(20), nullable=False),
     Column("layer", String(64), nullable=False),
-    Index(None, "workflow", "execution", "id"),
+    Index(None, "execution", "workflow", "id"),
     Index(
         "ix_node_runs_outcome",
         "outcome",
@@ -165,3 +165,50 @@ run_details = Table(
     Column("logs", Text, nullable=False),
 )
 """What is read of one run alone, as JSON, apart from the rows that are listed."""
+
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("scopes", String(200), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("expires", Moment),
+    Column("used", Moment),
+    Column("revoked", Moment),
+)
+"""`hash` is SHA-256 of the whole token, whose 32 random bytes nobody guesses; `scopes` are separated by spaces."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("runner", String(40), nullable=False),
+    Column("actor", String(40), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("origin", String(100), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("object", String(400), nullable=False),
+    Column("outcome", String(60), nullable=False),
+    Column("details", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index(None, "at"),
+    Index(None, "action", "seq"),
+)
+"""The columns are the fields of `AuditRow`, in its order. Triggers refuse every change, and what is not yet pruned stays."""
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("pruned_seq", BigInteger, nullable=False),
+    Column("pruned_hash", String(64), nullable=False),
+    Column("pruned_mac", String(64), nullable=False),
+)
+"""One row: the end of the chain, which whoever appends holds meanwhile, and the last row that was pruned."""

@@ -1,4 +1,4 @@
-"""Rows of the versions of saved definitions: add, load, list."""
+"""Rows of the versions of saved definitions: add, load, list. What people wrote is sealed in them."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -8,7 +8,10 @@ from sqlalchemy import Row, Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qflow_runner.errors import ValueDamaged
+from qflow_runner.keys import Keys
 from qflow_runner.store.model import NewVersion, SavedVersion
+from qflow_runner.store.sealed import of_definition, of_version, open_json, open_text, seal_json
 from qflow_runner.store.sql import definition_rows
 from qflow_runner.store.sql.tables import saved, versions
 
@@ -17,10 +20,18 @@ AT_ONCE = 200
 
 
 async def add(
-    connection: AsyncConnection, name: str, key: str, new: NewVersion, *, content_hash: str, now: datetime
+    connection: AsyncConnection,
+    keys: Keys,
+    name: str,
+    key: str,
+    new: NewVersion,
+    *,
+    content_hash: str,
+    now: datetime,
 ) -> bool:
     """Whether a version was added: the latest one may have this very content. A deleted name comes back."""
-    await definition_rows.save(connection, new.definition_id, new.definition, now)
+    sealed = seal_json(keys, new.definition, of_definition(new.definition_id))
+    await definition_rows.save(connection, new.definition_id, sealed, now)
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     adding = insert(saved).values(key=key, name=name, latest=0, created=now, updated=now)
     # The update changes nothing; it locks the row against whoever saves the same name.
@@ -35,36 +46,38 @@ async def add(
                 update(saved).where(saved.c.id == row.id).values(deleted=None, updated=now)
             )
         return False
+    number = row.latest + 1
+    texts = {"function": new.function, "signature": new.signature, "note": new.note}
     await connection.execute(
         versions.insert().values(
             saved_id=row.id,
-            version=row.latest + 1,
-            content=dict(new.content),
+            version=number,
+            content=seal_json(keys, new.content, of_version(row.id, number, "content")),
             content_hash=content_hash,
             definition_id=new.definition_id,
-            function=new.function,
-            signature=new.signature,
-            note=new.note,
+            **{column: keys.seal(text, of_version(row.id, number, column)) for column, text in texts.items()},
             created=now,
         )
     )
     await connection.execute(
-        update(saved).where(saved.c.id == row.id).values(latest=row.latest + 1, updated=now, deleted=None)
+        update(saved).where(saved.c.id == row.id).values(latest=number, updated=now, deleted=None)
     )
     return True
 
 
-async def load(connection: AsyncConnection, key: str, version: int | None) -> SavedVersion | None:
-    """The version; the latest for None."""
+async def load(
+    connection: AsyncConnection, keys: Keys, key: str, version: int | None
+) -> SavedVersion | None:
+    """The version; the latest for None. Raises ValueDamaged."""
     wanted = versions.c.version == (saved.c.latest if version is None else version)
     row = (await connection.execute(_versions().where(saved.c.key == key, wanted))).first()
-    return None if row is None else _version(row)
+    return None if row is None else _version(row, keys)
 
 
 async def load_many(
-    connection: AsyncConnection, wanted: Collection[tuple[str, int | None]]
+    connection: AsyncConnection, keys: Keys, wanted: Collection[tuple[str, int | None]]
 ) -> dict[tuple[str, int | None], SavedVersion]:
-    """By key and version (None: the latest); what is not there is left out."""
+    """By key and version (None: the latest); what is not there is left out. Raises ValueDamaged."""
     found: dict[tuple[str, int | None], SavedVersion] = {}
     ordered = sorted(wanted, key=lambda each: (each[0], each[1] or 0))
     for start in range(0, len(ordered), AT_ONCE):
@@ -75,19 +88,21 @@ async def load_many(
             | versions.c.version.in_({number for _, number in chunk if number}),
         )
         for row in await connection.execute(asked):
-            version = _version(row)
+            version = _version(row, keys)
             if version.version == version.latest:
                 found[row.key, None] = version
             found[row.key, version.version] = version
     return {each: found[each] for each in wanted if each in found}
 
 
-async def page(connection: AsyncConnection, key: str, before: int | None, limit: int) -> list[SavedVersion]:
-    """The newest first, those before the version `before`."""
+async def page(
+    connection: AsyncConnection, keys: Keys, key: str, before: int | None, limit: int
+) -> list[SavedVersion]:
+    """The newest first, those before the version `before`. Raises ValueDamaged."""
     asked = _versions().where(saved.c.key == key).order_by(versions.c.version.desc()).limit(limit)
     if before is not None:
         asked = asked.where(versions.c.version < before)
-    return [_version(row) for row in await connection.execute(asked)]
+    return [_version(row, keys) for row in await connection.execute(asked)]
 
 
 def _versions() -> Select[Any]:
@@ -98,15 +113,23 @@ def _versions() -> Select[Any]:
     )
 
 
-def _version(row: Row[Any]) -> SavedVersion:
+def _version(row: Row[Any], keys: Keys) -> SavedVersion:
+    content = open_json(keys, row.content, of_version(row.saved_id, row.version, "content"))
+    if content is None:
+        raise ValueDamaged(
+            f"Version {row.version} of the saved definition '{row.name}' cannot be decrypted.",
+            hint="Put its key back into QFLOW_ENCRYPTION_KEYS, or into the file 'key' of the data directory.",
+        )
+    texts = {
+        column: open_text(keys, getattr(row, column), of_version(row.saved_id, row.version, column)) or ""
+        for column in ("function", "signature", "note")
+    }
     return SavedVersion(
         name=row.name,
         version=row.version,
         latest=row.latest,
-        content=row.content,
+        content=content,
         definition_id=row.definition_id,
-        function=row.function,
-        signature=row.signature,
-        note=row.note,
+        **texts,
         created=row.created,
     )

@@ -12,13 +12,13 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "executions",
-        sa.Column("workflow", sa.String(200), nullable=False),
         sa.Column("execution", sa.String(200), nullable=False),
+        sa.Column("workflow", sa.String(200), nullable=False),
         sa.Column("id", sa.String(32), nullable=False),
         sa.Column("started", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=False),
         sa.Column("failed", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("workflow", "execution", name="pk_executions"),
+        sa.PrimaryKeyConstraint("execution", "workflow", name="pk_executions"),
         sqlite_with_rowid=False,
     )
     failed = sa.text("failed")
@@ -63,7 +63,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     bad = sa.text("outcome != 'ok'")
-    op.create_index("ix_node_runs_workflow", "node_runs", ["workflow", "execution", "id"])
+    op.create_index("ix_node_runs_execution", "node_runs", ["execution", "workflow", "id"])
     op.create_index(
         "ix_node_runs_outcome", "node_runs", ["outcome", "id"], sqlite_where=bad, postgresql_where=bad
     )

@@ -1,0 +1,74 @@
+"""The items of recorded runs, sealed on disk, so that a run can be made again. Written behind the reply."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import structlog
+
+from qflow_runner.cache.disk_tier import DiskTier
+from qflow_runner.cache.entry import MAX_TTL_S, Cached, Payload
+from qflow_runner.cache.sealing import seal, sealed_max, unseal
+from qflow_runner.errors import InputGone
+from qflow_runner.files import Keys
+from qflow_runner.settings import Settings
+
+log = structlog.get_logger()
+
+WAITING = 64
+"""Inputs that may wait to be written; one more is not kept."""
+
+
+class Inputs:
+    """Which runs' items are kept is a setting: of none, of those that failed, or of all."""
+
+    def __init__(self, settings: Settings, keys: Keys) -> None:
+        self._which = settings.keep_inputs
+        self._value_max = settings.cache_value_max_mb << 20
+        self._keep_s = min(settings.run_days * 86_400, MAX_TTL_S)
+        self._keys = keys
+        path: Path = settings.data_dir / "inputs"
+        self._disk = DiskTier(path, settings.inputs_total_mb << 20, sealed_max(self._value_max))
+        self._waiting: asyncio.Queue[tuple[str, Payload]] = asyncio.Queue(WAITING)
+        self._writer: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        if self._which != "off":
+            await self._disk.open()
+            self._writer = asyncio.create_task(self._write())
+
+    async def close(self) -> None:
+        if self._writer is None:
+            return
+        await self._waiting.join()
+        self._writer.cancel()
+        await asyncio.wait({self._writer})
+        await self._disk.close()
+
+    def keep(self, run: str, payload: Payload, *, failed: bool) -> None:
+        """Costs nothing where it is not wanted. What finds no place in the line is not kept, and the log says so."""
+        if self._writer is None or len(payload) > self._value_max or not (failed or self._which == "all"):
+            return
+        try:
+            self._waiting.put_nowait((run, payload))
+        except asyncio.QueueFull:
+            log.warning("inputs.not_kept", run=run)
+
+    async def load(self, run: str) -> Payload:
+        """Raises InputGone where they were not kept, or not any more."""
+        await self._waiting.join()
+        sealed = await self._disk.load(run) if self._writer is not None and self._disk.may_have(run) else None
+        found = await asyncio.to_thread(unseal, self._keys, run, sealed, self._value_max) if sealed else None
+        if found is None:
+            raise InputGone(f"The items of run {run} are not kept.")
+        return found.payload
+
+    async def _write(self) -> None:
+        while True:
+            run, payload = await self._waiting.get()
+            try:
+                now = time.time()
+                entry = Cached(payload, 0, now, now + self._keep_s)
+                await self._disk.save(run, await asyncio.to_thread(seal, self._keys, run, entry), entry)
+            finally:
+                self._waiting.task_done()

@@ -1,0 +1,31 @@
+"""Exceptions of the code that come from a limit of its sandbox, and what to do about each."""
+
+import errno
+from typing import Optional
+
+from qflow_agent import kernel
+
+_HINTS = {
+    errno.EFBIG: "Write smaller files, or raise the node's limit of a file's size.",
+    errno.ENOSPC: "What can be written to in a sandbox is small, and is memory: remove files that are not needed any more, "
+    "hand them over a piece at a time, or raise QFLOW_TMP_MB.",
+    errno.EMFILE: "Close files and connections when they are done with: use them in a `with` block.",
+}
+_PROCESSES = (
+    "Start fewer processes and threads at once, wait for those that ended, or raise the limit of processes."
+)
+
+
+def limit_met(error: BaseException) -> Optional[str]:
+    """What to do, where it was a limit that the code met."""
+    if isinstance(error, OSError):
+        number = OSError.__dict__["errno"].__get__(error)
+        if type(number) is int and number in _HINTS:
+            return _HINTS[number]
+        # A socket that does not block says the same, and has nothing to do with processes.
+        return _PROCESSES if number == errno.EAGAIN and kernel.processes_full() else None
+    if isinstance(error, RuntimeError):
+        arguments = BaseException.__dict__["args"].__get__(error)
+        if arguments and arguments[0] == "can't start new thread":
+            return _PROCESSES
+    return None

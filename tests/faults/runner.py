@@ -1,0 +1,93 @@
+"""`qflow serve` in a process of its own, and a client of it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.runner import TOKEN, RunnerClient
+
+
+class RunnerProcess:
+    """`log` has its events; `ready_s` is how long it took from its start to its readiness."""
+
+    def __init__(self, backend: str, data_dir: Path, settings: dict[str, Any]) -> None:
+        given = {f"QFLOW_{name.upper()}": str(value) for name, value in settings.items()}
+        self._environment = {
+            **os.environ,
+            "QFLOW_BACKEND": backend,
+            "QFLOW_DATA_DIR": str(data_dir),
+            "QFLOW_PORT": "0",
+            "QFLOW_TOKEN": TOKEN,
+            "QFLOW_LOG_FORMAT": "json",
+            **given,
+        }
+        self.log: list[dict[str, Any]] = []
+        self.ready_s = 0.0
+        self.client: RunnerClient
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._news = asyncio.Condition()
+
+    async def start(self) -> None:
+        began = time.monotonic()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "qflow_runner", "serve",
+            env=self._environment, stderr=asyncio.subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        self._reading = asyncio.create_task(self._read())
+        listening = await self.event("runner.listening")
+        http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"})
+        self.client = RunnerClient(listening["address"], http, None)
+        await self.client.until_ready(60)
+        self.ready_s = time.monotonic() - began
+
+    async def event(self, name: str, seconds: float = 60) -> dict[str, Any]:
+        """The first event of this name, when it comes."""
+        async with asyncio.timeout(seconds), self._news:
+            while True:
+                for event in self.log:
+                    if event["event"] == name:
+                        return event
+                assert not self._reading.done(), self.log[-5:]
+                await self._news.wait()
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def ended(self, seconds: float = 60) -> int:
+        """Its exit status."""
+        assert self._process is not None
+        status = await asyncio.wait_for(self._process.wait(), seconds)
+        await self._reading
+        await self.client.http.close()
+        return status
+
+    async def kill(self) -> None:
+        """As the kernel would, or a person with kill -9."""
+        self.signal(signal.SIGKILL)
+        await self.ended()
+
+    async def stop(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self.signal(signal.SIGTERM)
+            await self.ended()
+
+    async def _read(self) -> None:
+        async for line in self._process.stderr:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = {"event": "text", "text": line.decode()}
+            async with self._news:
+                self.log.append(event)
+                self._news.notify_all()
+        async with self._news:
+            self._news.notify_all()
