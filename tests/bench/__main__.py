@@ -6,7 +6,18 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.bench import authoring, direct, files, frames, inside_n8n, large, packages, parallel, references
+from tests.bench import (
+    authoring,
+    direct,
+    files,
+    frames,
+    inside_n8n,
+    large,
+    packages,
+    parallel,
+    references,
+    store,
+)
 from tests.bench.results import Result, show, write
 
 OUTPUT = Path("build/bench.json")
@@ -36,6 +47,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], Awaitable[list[Result]]]]] = {
     "references": ("Live objects", references.measure),
     "parallel": ("Parallel items", parallel.measure),
     "large": ("A million items", large.measure),
+    "store": ("The store, with a million runs", store.measure),
     "n8n": ("Inside real n8n", in_n8n),
     "frames": ("DataFrames inside real n8n", frames.measure),
 }
