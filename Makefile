@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check unit docker attack e2e format setup engine images node n8n browser postgres clean
+.PHONY: help demo test bench check unit docker attack e2e format setup engine images node console n8n browser postgres clean
 
 help: ## Print this list
 	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,17 +16,19 @@ test: check unit docker attack e2e ## Run every check and test, with real Docker
 bench: setup engine images n8n node ## Measure, and write build/bench.json
 	@$(PY) -m tests.bench
 
-check: setup node ## Run linters, type checkers and the import contracts
+check: setup node console ## Run linters, type checkers and the import contracts
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	@.venv/bin/basedpyright
 	@.venv/bin/lint-imports
 	@.venv/bin/shellcheck -x scripts/*.sh .ci/run
 	@scripts/node-package.sh lint
+	@scripts/console.sh check
 
 unit: setup node ## Run the tests that need neither Docker nor n8n
 	@scripts/postgres.sh || test -z "$$CI"  # without one its tests are skipped, which CI never allows
 	@$(PY) -m pytest tests/unit tests/contract -m "not docker"
 	@scripts/node-package.sh test
+	@scripts/console.sh test
 
 docker: setup engine images ## Run the tests that need Docker
 	@$(PY) -m pytest tests/contract tests/docker -m docker
@@ -34,7 +36,7 @@ docker: setup engine images ## Run the tests that need Docker
 attack: setup engine images ## Attack a runner with real Docker, and write build/attack.json
 	@$(PY) -m pytest tests/attack $(wildcard tests/faults)
 
-e2e: setup engine images n8n node browser ## Run the tests in real n8n and Chromium
+e2e: setup engine images n8n node console browser ## Run the tests in real n8n and Chromium
 	@$(PY) -m pytest tests/e2e
 
 format: setup ## Format the Python code
@@ -52,6 +54,9 @@ images: setup engine ## Build the sandbox images for every Python that this mach
 node: ## Build the n8n node package
 	@scripts/node-package.sh
 
+console: ## Build the runner's web pages
+	@scripts/console.sh
+
 n8n: ## Install the real n8n
 	@scripts/n8n.sh
 
@@ -62,4 +67,4 @@ postgres: ## Install PostgreSQL
 	@scripts/postgres.sh
 
 clean: ## Remove what was built here
-	@rm -rf build .venv n8n-nodes-qflow/dist n8n-nodes-qflow/node_modules
+	@rm -rf build .venv n8n-nodes-qflow/dist n8n-nodes-qflow/node_modules runner/console/node_modules runner/qflow_runner/console

@@ -22,7 +22,9 @@ export class QflowSecretsApi implements ICredentialType {
 			placeholder: '{ "api_key": "…" }',
 			description:
 				'Names and values, as a JSON object of texts. The code gets them in parameters annotated ' +
-				'<code>Secret</code>. Once saved, values show as ***.',
+				'<code>Secret</code>. Once saved, values show as ***. In place of a text, ' +
+				'<code>{ "value": "…", "hosts": "api.example.com:443" }</code> binds a secret to hosts: ' +
+				'its run is refused where the workflow reaches others.',
 		},
 	];
 }

@@ -162,6 +162,19 @@ test.for<[Record<string, unknown>, string[]]>([
 	},
 );
 
+test('A long run says how much memory it took at most', async ({ runner, prepare }) => {
+	const hint = async (resources: Record<string, unknown>) => {
+		runner.behaviour = ({ body }) => ({ items: echo(body), timing: { total_ms: 2000 }, resources });
+		const run = prepare();
+		await run.execute();
+		return run.hints.map(({ message }) => message);
+	};
+
+	expect(await hint({ peak_mb: 84.2, cpu_ms: 1 })).toEqual(['2.0 s · 84 MB peak']);
+	expect(await hint({ peak_mb: '<b>' })).toEqual(['2.0 s']);
+	expect(await hint({})).toEqual(['2.0 s']);
+});
+
 test('Output items keep the origin that the runner gave them', async ({ runner, prepare }) => {
 	runner.behaviour = () => ({
 		items: [

@@ -72,12 +72,40 @@ test.for<[string, unknown]>([
 test.for<[string, string]>([
 	['a number', '{"ok": "x", "pin": 1234567}'],
 	['an object', '{"pin": {"a": "1234567"}}'],
+	['an object without a value', '{"pin": {"hosts": "a.example:1234567"}}'],
+	['a list', '{"pin": ["1234567"]}'],
 	['nothing', '{"pin": null}'],
 ])('A secret that is %s is named, and not shown', async ([, secrets], { runner, prepare }) => {
 	const error = await prepare({}, { secrets }).failure();
 
 	expect(error.message).toEqual('The secret "pin" in the credential is not a text');
 	expect(everythingOf(error)).not.toContain('1234567');
+	expect(runner.requests).toEqual([]);
+});
+
+test('A secret may be bound to hosts, which the runner is told beside it', async ({
+	runner,
+	prepare,
+}) => {
+	const bound = { value: HIDDEN, hosts: 'api.example.org:443,\n*.example.com:443' };
+	const secrets = { plain: 'x', bound, other: { value: 'y', hosts: 'db.internal:5432' } };
+
+	await prepare({}, { secrets: JSON.stringify(secrets) }).execute();
+
+	const [run] = runner.runs;
+	expect(run?.body.secrets).toEqual({ plain: 'x', bound: HIDDEN, other: 'y' });
+	expect(run?.query.bound).toEqual('api.example.org:443,*.example.com:443;db.internal:5432');
+});
+
+test.for<[string, unknown]>([
+	['no hosts', { value: HIDDEN }],
+	['an empty text', { value: HIDDEN, hosts: ' , ' }],
+	['a list', { value: HIDDEN, hosts: ['a.example:443'] }],
+])('A secret that is bound to %s is refused', async ([, key], { runner, prepare }) => {
+	const error = await prepare({}, { secrets: JSON.stringify({ key }) }).failure();
+
+	expect(error.message).toContain('"key" in the credential names no hosts');
+	expect(everythingOf(error)).not.toContain('hunter2');
 	expect(runner.requests).toEqual([]);
 });
 
@@ -105,6 +133,8 @@ test.for<[unknown, string, string]>([
 	['{"a": "1"}', 'OK', '1 secret'],
 	['{"a": "1", "b": "2"}', 'OK', '2 secrets'],
 	['', 'OK', '0 secrets'],
+	['{"a": {"value": "1", "hosts": "a.example:1"}}', 'OK', '1 secret, 1 bound to hosts'],
+	['{"a": {"value": "hunter2"}}', 'Error', 'names no hosts'],
 	['{"a": hunter2}', 'Error', 'are not a JSON object'],
 	['{"a": 1}', 'Error', '"a" in the credential is not a text'],
 ])("The credential's test of %j says %s", async ([values, status, message]) => {

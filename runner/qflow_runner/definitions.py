@@ -29,7 +29,7 @@ ReferenceScope = Literal["workflow", "runner"]
 Sharing = Literal["copy", "shared"]
 
 
-class DefinitionRequest(LimitsRequest):
+class DefinitionRequest(LimitsRequest, BaseModel):
     """The body of PUT /v1/definitions."""
 
     model_config = ConfigDict(extra="forbid")

@@ -128,7 +128,7 @@ class Keys:
     def signed(self, content: bytes, purpose: str, signature: str) -> bool:
         """Whether one of the keys signed it."""
         made_by = (_signature(secret, content, purpose) for secret in self._current().secrets)
-        return any([hmac.compare_digest(each.encode(), signature.encode()) for each in made_by])
+        return any(hmac.compare_digest(each.encode(), signature.encode()) for each in made_by)
 
     def rotate(self) -> str:
         """Put a new key in front of the file, and return its name. Blocks. Raises KeyInvalid where keys are given."""

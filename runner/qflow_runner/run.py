@@ -21,6 +21,7 @@ import structlog
 
 from qflow_agent import wire
 from qflow_runner.cache import Cached, ResultCache
+from qflow_runner.code_policy import CodePolicy
 from qflow_runner.definitions import Definition, Definitions
 from qflow_runner.egress import used
 from qflow_runner.errors import QflowError, ResultTooLarge, SandboxError, SessionLost
@@ -84,7 +85,7 @@ class RunAnswer:
     kept: tuple[str, ...] = ()
     """References to what the run left in its session."""
     layer: str = ""
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     record: Recorded | None = None
 
 
@@ -101,6 +102,7 @@ class Flow:
         events: Events,
         cache: ResultCache,
         reports: Reports,
+        code_policy: CodePolicy,
         limiter: Limiter,
     ) -> None:
         self._definitions = definitions
@@ -112,6 +114,7 @@ class Flow:
         self._events = events
         self._cache = cache
         self._reports = reports
+        self._code_policy = code_policy
         self._limiter = limiter
         self._numbers = itertools.count(1)
 
@@ -145,6 +148,9 @@ class Flow:
             return
         async with AsyncExitStack() as held:
             try:
+                told = await self._code_policy.check(
+                    definition.id, definition.code, definition.python, request.workflow
+                )
                 answer = await self._attempted(held, request, definition, payload, began)
             except QflowError as error:
                 error.members.setdefault("node", request.node)
@@ -166,7 +172,7 @@ class Flow:
                 if isinstance(answer.payload, ResultStream)
                 else len(answer.payload),
             )
-            yield replace(answer, record=record)
+            yield replace(answer, record=record, hints=[*told, *answer.hints])
 
     async def _attempted(
         self,

@@ -28,6 +28,10 @@ export interface Definition {
 	output?: Output;
 	validation?: Validation;
 	timeout_s?: number;
+	/** Memory of the session, in MB of 2^20 bytes. Absent: what its sandbox has. */
+	memory_mb?: number;
+	/** CPUs of the session. Absent: what its sandbox has. */
+	cpus?: number;
 	/** How long a result answers the same input again; 0: never. */
 	cache_ttl_s?: number;
 	/** How many items are worked on at once. */
@@ -36,6 +40,8 @@ export interface Definition {
 	reference_scope?: ReferenceScope;
 	/** What parameters get of a referenced object. Absent: a copy of their own. */
 	sharing?: Sharing;
+	/** What the code may reach, as host:port or *.host:port. */
+	egress?: string[];
 	/** Whether a run is run again when its sandbox or session is lost. */
 	idempotent?: boolean;
 }
@@ -103,6 +109,8 @@ export interface RunReply {
 	hints: string[];
 	/** Milliseconds by phase, `total_ms` among them. */
 	timing?: Record<string, unknown>;
+	/** What the run used, `peak_mb` among it. */
+	resources?: Record<string, unknown>;
 	/** How many of `items` carry `error`. */
 	errors: number;
 }

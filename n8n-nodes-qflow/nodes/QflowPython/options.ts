@@ -6,11 +6,17 @@ import { sentence } from './errors';
 /** As the runner has them. */
 const MAX_CACHE_S = 2_592_000;
 const MAX_PARALLEL = 64;
+const MAX_HOSTS = 64;
+const MIN_MEMORY_MB = 64;
+const MIN_CPUS = 0.05;
 
 /** The collection of the panel, with what a person added to it. Expressions may have made anything of a number. */
 interface Chosen {
 	cache?: unknown;
+	cpus?: unknown;
 	idempotent?: boolean;
+	memory?: unknown;
+	network?: unknown;
 	parallel?: unknown;
 	python?: string;
 	referenceScope?: ReferenceScope;
@@ -45,18 +51,51 @@ export function readOptions(context: IExecuteFunctions, node: INode): Partial<De
 			`Write a whole number from 1 to ${MAX_PARALLEL}.`,
 		);
 	}
+	const memory_mb = numberOf(chosen.memory);
+	if (memory_mb !== undefined && !(Number.isInteger(memory_mb) && memory_mb >= MIN_MEMORY_MB)) {
+		throw sentence(
+			node,
+			'"Memory" is not a number of megabytes that code can start with',
+			`Write a whole number from ${MIN_MEMORY_MB}, such as 512.`,
+		);
+	}
+	const cpus = numberOf(chosen.cpus);
+	if (cpus !== undefined && !(cpus >= MIN_CPUS)) {
+		throw sentence(
+			node,
+			'"CPU" is not a number of CPUs',
+			`Write one from ${MIN_CPUS}, such as 0.5 or 2.`,
+		);
+	}
+	const egress = hostLines(chosen.network);
+	if (egress.length > MAX_HOSTS) {
+		throw sentence(
+			node,
+			`"Network Access" lists ${egress.length} hosts, and ${MAX_HOSTS} is the most`,
+			'Write a pattern, such as *.example.org:443, in place of many names.',
+		);
+	}
 	const { python, validation, referenceScope: reference_scope, sharing, idempotent } = chosen;
 	const said = {
 		python,
 		validation,
 		timeout_s,
+		memory_mb,
+		cpus,
 		cache_ttl_s,
 		parallel,
 		reference_scope,
 		sharing,
 		idempotent,
+		egress: egress.length === 0 ? undefined : egress,
 	};
 	return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+}
+
+/** Text, or the list that an expression made; a comma, a space or a line is between two. */
+export function hostLines(written: unknown): string[] {
+	const lines = Array.isArray(written) ? written : [written ?? ''];
+	return lines.flatMap((line) => String(line).split(/[\s,;]+/)).filter((line) => line !== '');
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -34,6 +34,7 @@ export function showOutput(context: IExecuteFunctions, logs: LogLine[], hints: s
 export function showCost(
 	context: IExecuteFunctions,
 	timing: Record<string, unknown> | undefined,
+	resources: Record<string, unknown> | undefined,
 ): void {
 	const total = Number(timing?.total_ms);
 	if (!(total > NOTICED_MS)) return;
@@ -42,7 +43,9 @@ export function showCost(
 		if (name === 'total_ms' || !name.endsWith('_ms') || !(ms >= SHOWN_MS)) return [];
 		return [`${name.slice(0, -3).replace(/_/g, ' ')} ${seconds(ms)}`];
 	});
-	const message = `${seconds(total)}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
+	const peak = Math.round(Number(resources?.peak_mb));
+	const memory = peak > 0 ? ` · ${peak} MB peak` : '';
+	const message = `${seconds(total)}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}${memory}`;
 	context.addExecutionHints({ message: toHtml(message), type: 'info', location: 'outputPane' });
 }
 

@@ -29,12 +29,14 @@ export function readQuery(
 	node: INode,
 	place: Place,
 	keep: boolean,
+	bounds: readonly string[] = [],
 ): string {
 	return new URLSearchParams({
 		...place,
 		node: Array.from(node.name).slice(0, NAME_LENGTH).join(''),
 		on_error: context.continueOnFail() ? 'continue' : 'stop',
 		...(keep ? { keep: '1' } : {}),
+		...(bounds.length === 0 ? {} : { bound: bounds.join(';') }),
 	}).toString();
 }
 

@@ -35,7 +35,7 @@ export async function runPython(
 	const secrets = await readSecrets(context, node);
 	const place = readPlace(context);
 	const keep = (definition.output ?? 'auto') === 'auto' && feedsOnlyQflow(context, node);
-	const query = readQuery(context, node, place, keep);
+	const query = readQuery(context, node, place, keep, secrets?.bounds);
 	const hasFiles = items.some(({ binary }) => binary !== undefined);
 	let files = NO_FILES;
 	const answer = await withDefinition(context, node, definition, async (stored) => {
@@ -44,7 +44,7 @@ export async function runPython(
 		return await call(context, node, {
 			method: 'POST',
 			path: `/v1/definitions/${stored.id}/runs?${query}`,
-			body: encodeRun(items, argumentList, files.items, secrets),
+			body: encodeRun(items, argumentList, files.items, secrets?.values),
 			timeoutMs: timeLimit(stored) * 1000,
 			runs: true,
 		});
@@ -54,7 +54,7 @@ export async function runPython(
 	}
 	const reply = answer.body as unknown as RunReply;
 	showOutput(context, reply.logs, reply.hints);
-	showCost(context, reply.timing);
+	showCost(context, reply.timing, reply.resources);
 	if (reply.errors > 0) showFailures(context, reply.items);
 	if (reply.items.some(({ binary }) => binary !== undefined)) {
 		await downloadFiles(context, node, reply.items, files.byId, place);

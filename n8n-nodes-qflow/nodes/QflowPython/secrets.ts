@@ -7,10 +7,17 @@ import type {
 } from 'n8n-workflow';
 
 import { isRecord, sentence } from './errors';
+import { hostLines } from './options';
 
 const CREDENTIAL = 'qflowSecretsApi';
 
 export type Secrets = Record<string, string>;
+
+/** `bounds`: for each secret that is bound to hosts, those, separated by commas. */
+export interface Given {
+	values: Secrets;
+	bounds: string[];
+}
 
 /** What is wrong, and what to do. Neither quotes what was written: it may be a secret. */
 type Fault = [message: string, hint: string];
@@ -19,7 +26,7 @@ type Fault = [message: string, hint: string];
 export async function readSecrets(
 	context: IExecuteFunctions,
 	node: INode,
-): Promise<Secrets | undefined> {
+): Promise<Given | undefined> {
 	const { useSecrets } = context.getNodeParameter('options', 0, {}) as { useSecrets?: boolean };
 	if (useSecrets !== true || node.credentials?.[CREDENTIAL] === undefined) return undefined;
 	const { values } = await context.getCredentials<{ values?: unknown }>(CREDENTIAL);
@@ -35,12 +42,14 @@ export async function testSecrets(
 ): Promise<INodeCredentialTestResult> {
 	const secrets = parseSecrets(credential.data?.values);
 	if (Array.isArray(secrets)) return { status: 'Error', message: secrets.join('. ') };
-	const count = Object.keys(secrets).length;
-	return { status: 'OK', message: count === 1 ? '1 secret' : `${count} secrets` };
+	const count = Object.keys(secrets.values).length;
+	const bound = secrets.bounds.length;
+	const counted = count === 1 ? '1 secret' : `${count} secrets`;
+	return { status: 'OK', message: bound === 0 ? counted : `${counted}, ${bound} bound to hosts` };
 }
 
 /** `written` is JSON text, or what an expression made of it. */
-function parseSecrets(written: unknown): Secrets | Fault {
+function parseSecrets(written: unknown): Given | Fault {
 	const parsed = typeof written === 'string' ? parse(written) : (written ?? {});
 	if (!isRecord(parsed)) {
 		return [
@@ -48,14 +57,29 @@ function parseSecrets(written: unknown): Secrets | Fault {
 			'Write names and values as in { "api_key": "…" }, each in double quotes.',
 		];
 	}
-	const other = Object.keys(parsed).find((name) => typeof parsed[name] !== 'string');
-	if (other !== undefined) {
-		return [
-			`The secret "${other}" in the credential is not a text`,
-			'Put its value in double quotes.',
-		];
+	const given: Array<[string, string]> = [];
+	const bounds: string[] = [];
+	for (const [name, written] of Object.entries(parsed)) {
+		const { value, hosts } = isRecord(written) ? written : { value: written, hosts: undefined };
+		if (typeof value !== 'string') {
+			return [
+				`The secret "${name}" in the credential is not a text`,
+				'Put its value in double quotes.',
+			];
+		}
+		if (isRecord(written)) {
+			const lines = typeof hosts === 'string' ? hostLines(hosts) : [];
+			if (lines.length === 0) {
+				return [
+					`The secret "${name}" in the credential names no hosts that it is bound to`,
+					'Write { "value": "…", "hosts": "api.example.org:443" }, or the value alone.',
+				];
+			}
+			bounds.push(lines.join(','));
+		}
+		given.push([name, value]);
 	}
-	return parsed as Secrets;
+	return { values: Object.fromEntries(given), bounds };
 }
 
 function parse(text: string): unknown {

@@ -3,6 +3,18 @@
 from qflow_runner.analysis.analyzer import Analyzer
 from qflow_runner.analysis.form import to_json
 from qflow_runner.analysis.infer import wanted as to_infer
-from qflow_runner.analysis.model import Analysis, Finding, Function, Parameter, Requirement
+from qflow_runner.analysis.model import Analysis, Finding, Function, Parameter, Requirement, Use
+from qflow_runner.analysis.stdlib import is_standard
 
-__all__ = ["Analysis", "Analyzer", "Finding", "Function", "Parameter", "Requirement", "to_infer", "to_json"]
+__all__ = [
+    "Analysis",
+    "Analyzer",
+    "Finding",
+    "Function",
+    "Parameter",
+    "Requirement",
+    "Use",
+    "is_standard",
+    "to_infer",
+    "to_json",
+]

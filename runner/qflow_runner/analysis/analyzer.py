@@ -8,7 +8,7 @@ from pathlib import Path
 from qflow_runner.analysis.infer import Inferred, Question, infer, wanted
 from qflow_runner.analysis.lint import lint
 from qflow_runner.analysis.memory import Made, Memory
-from qflow_runner.analysis.merge import findings_of, is_lasting, with_inferred
+from qflow_runner.analysis.merge import findings_of, is_lasting, risks_of, with_inferred
 from qflow_runner.analysis.model import Analysis, Reading, version_of
 from qflow_runner.analysis.reader import Late, Reader
 from qflow_runner.analysis.source import Source
@@ -92,7 +92,11 @@ class Analyzer:
         )
         if reading is None:
             return _busy(source)
-        analysis = replace(reading.analysis, findings=findings_of(reading, linted, source))
+        analysis = replace(
+            reading.analysis,
+            findings=findings_of(reading, linted, source),
+            risks=risks_of(reading, linted, source),
+        )
         return Made(analysis, _weight(analysis, code), is_lasting(analysis))
 
     async def _reading(self, code: str, python: str, deadline: float) -> Reading | None:

@@ -35,6 +35,12 @@ _SEVERITIES: dict[str, Severity] = {
     "B006": _WARNING,  # a default that calls share, and a session serves many
     "PLE": _WARNING,
 }
+_RISKS = (
+    *("S102", "S103", "S105", "S106", "S107", "S113", "S202", "S301", "S302", "S307", "S323"),
+    *("S501", "S502", "S503", "S504", "S505", "S506", "S507", "S508", "S509"),
+    *("S602", "S604", "S605", "S609", "S611", "S612", "S701", "S702"),
+)
+"""Ruff's security rules, those that are wrong seldom enough to be shown to whoever writes a node."""
 _HINTS = {
     "B006": "All calls of one execution share this object. Use None, and make it in the function.",
     "F632": "Use == to compare values.",
@@ -71,13 +77,22 @@ class Lint:
         for row in self._rows:
             code = row["code"] or ""
             name = match.group(1) if (match := _NAME.search(row["message"])) else ""
-            if code == "invalid-syntax" or (analysis.script and (code in _BODY or name in VARIABLES)):
+            if (
+                code == "invalid-syntax"
+                or code in _RISKS
+                or (analysis.script and (code in _BODY or name in VARIABLES))
+            ):
                 continue
             if code == "F811" and name in analysis.scope.imports:
                 continue  # imported twice, which harms nobody
             hint = _unbound(name, analysis) if code == "F821" else _HINTS.get(code, "")
             found.append(_finding(row, source, _severity(code), code, hint))
         return found
+
+    def risks(self, source: Source) -> list[Finding]:
+        """Of the security rules."""
+        rows = [row for row in self._rows if row["code"] in _RISKS]
+        return [_finding(row, source, "warning", row["code"]) for row in rows]
 
     def _syntax(self) -> Iterable[dict[str, Any]]:
         return (row for row in self._rows if row["code"] in {"invalid-syntax", None})
@@ -95,7 +110,13 @@ async def lint(source: Source, python: str, deadline: float) -> Lint:
             "--stdin-filename",
             "code.py",
         ),
-        *("--target-version", "py" + python.replace(".", ""), "--select", ",".join(_SEVERITIES), "-"),
+        *(
+            "--target-version",
+            "py" + python.replace(".", ""),
+            "--select",
+            ",".join((*_SEVERITIES, *_RISKS)),
+            "-",
+        ),
     ]
     try:
         output = await tool.run(

@@ -53,6 +53,17 @@ def findings_of(reading: Reading, linted: Lint, source: Source) -> tuple[Finding
     return tuple(found[:FINDINGS])
 
 
+def risks_of(reading: Reading, linted: Lint, source: Source) -> tuple[Finding, ...]:
+    """A line that both know of is told once, in the words of ruff."""
+    found = linted.risks(source)
+    lines = {finding.line for finding in found}
+    for use in reading.analysis.uses:
+        if use.kind == "call" and use.line not in lines:
+            message = f"{use.name.removeprefix('?.')} is worth a second look: {use.why}."
+            found.append(Finding("warning", "risk", message, "", use.line, use.column, use.source))
+    return tuple(sorted(found, key=lambda finding: (finding.line, finding.column))[:FINDINGS])
+
+
 def _refusal(worker: Finding, linted: Lint, source: Source) -> Finding:
     """Why the code cannot be read. The worker's Python may be another than the node's, and then ruff knows better."""
     if worker.code != "syntax":

@@ -62,6 +62,18 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class Use:
+    """An import, or a name worth a second look with the reason, where the code has it."""
+
+    kind: Literal["import", "call"]
+    name: str
+    why: str
+    line: int
+    column: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Analysis:
     functions: tuple[Function, ...] = ()
     """All of the code's own functions in its order, those whose name begins with _ too."""
@@ -72,6 +84,9 @@ class Analysis:
     requirements: tuple[Requirement, ...] = ()
     findings: tuple[Finding, ...] = ()
     scope: Scope = EMPTY
+    uses: tuple[Use, ...] = ()
+    risks: tuple[Finding, ...] = ()
+    """What is worth a second look, of `uses` and of ruff's security rules; not among `findings`."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from qflow_runner.analysis.names import names_of
 from qflow_runner.analysis.scope import scope_of
 from qflow_runner.analysis.source import Source
 from qflow_runner.analysis.syntax import Unreadable, parse, too_deep
+from qflow_runner.analysis.uses import uses_of
 
 FUNCTIONS = 1_000
 """Functions, and classes, that an analysis lists; a node with more is no node."""
@@ -47,6 +48,7 @@ def _read(source: Source, version: tuple[int, int]) -> Reading:
         requirements=needs.requirements,
         findings=tuple(findings),
         scope=scope_of(tree, names, classes, source),
+        uses=uses_of(tree.module, source),
     )
     return Reading(analysis, parsed=True)
 

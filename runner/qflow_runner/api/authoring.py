@@ -29,7 +29,8 @@ async def analyze(request: web.Request) -> web.Response:
     needed = listed or [each.requirement for each in plain.requirements]
     layer = layer_for(state.layers, needed, python)
     analysis = await state.analyzer.analyze(body.code, python, packages=layer.path if layer else None)
-    return web.json_response(with_installed(to_json(analysis), layer))
+    shown = state.code_policy.shown(analysis, body.workflow)
+    return web.json_response(with_installed(to_json(shown), layer))
 
 
 async def check_types(request: web.Request) -> web.Response:
@@ -41,13 +42,13 @@ async def check_types(request: web.Request) -> web.Response:
 
 
 async def check_workflow(request: web.Request) -> web.Response:
-    check, _ = await _check(request)
+    check, *_ = await _check(request)
     return web.json_response(check_form(check))
 
 
 async def put_workflow(request: web.Request) -> web.Response:
-    check, body = await _check(request)
-    request.app[STATE].workflows.put(request.match_info["id"], check, body)
+    check, body, name = await _check(request)
+    request.app[STATE].workflows.put(request.match_info["id"], check, body, name)
     return web.json_response(check_form(check))
 
 
@@ -61,11 +62,11 @@ async def editor_extension(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type="text/javascript")
 
 
-async def _check(request: web.Request) -> tuple[Check, bytes]:
+async def _check(request: web.Request) -> tuple[Check, bytes, str]:
     body = await limited(request, MAX_WORKFLOW)
     # A workflow with its pinned data may be large: it is parsed beside the loop.
     workflow = await asyncio.to_thread(checked, Workflow, body)
-    return await request.app[STATE].checker.check(workflow), body
+    return await request.app[STATE].checker.check(workflow), body, workflow.name
 
 
 def _judge(body: TypesBody) -> types.Judgement:

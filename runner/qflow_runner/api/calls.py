@@ -7,15 +7,17 @@ from aiohttp import web
 
 from qflow_runner.analysis import Analysis
 from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited, query_of
+from qflow_runner.api.catalogue_models import SandboxRetired
 from qflow_runner.api.files import read_multipart
 from qflow_runner.api.found import found_in
+from qflow_runner.api.guard import about
 from qflow_runner.api.models import RunQuery
 from qflow_runner.api.replies import run_reply
 from qflow_runner.api.saved_models import DefinitionAnswer, DefinitionBody
 from qflow_runner.api.saving import request_of
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import check_python
-from qflow_runner.errors import BodyTooLarge
+from qflow_runner.errors import BodyTooLarge, SandboxUnknown
 from qflow_runner.run import RunRequest
 from qflow_runner.sandbox.streams import HELD, STREAMED_FROM, BodyStream
 
@@ -25,6 +27,7 @@ CHUNK = 256 * 1024
 async def put_definition(request: web.Request) -> web.Response:
     body = checked(DefinitionBody, await limited(request, MAX_DEFINITION))
     answer, _ = await define(request.app[STATE], body)
+    about(request, answer.id, **({"saved": body.saved.name} if body.saved else {}))
     return web.json_response(text=answer.model_dump_json(exclude_none=True))
 
 
@@ -91,6 +94,14 @@ async def sandboxes(request: web.Request) -> web.Response:
     return web.json_response({"sandboxes": listed})
 
 
+async def retire_sandbox(request: web.Request) -> web.Response:
+    keeper, name = request.app[STATE].keeper, request.match_info["id"]
+    if name not in keeper.guests:
+        raise SandboxUnknown(f"There is no sandbox {name[:100]}.")
+    keeper.retire(name)
+    return web.json_response(text=SandboxRetired(retired=name).model_dump_json())
+
+
 async def _run_body(request: web.Request, query: RunQuery) -> bytes | BodyStream:
     state = request.app[STATE]
     if request.content_type == "multipart/form-data":
@@ -100,5 +111,5 @@ async def _run_body(request: web.Request, query: RunQuery) -> bytes | BodyStream
     if size > limit:
         raise BodyTooLarge(f"The items are {size} bytes; this runner takes {limit}.")
     if size < STREAMED_FROM or "Content-Encoding" in request.headers:
-        return await request.read()
+        return await limited(request, limit, hint=None)
     return BodyStream(size, request.content.iter_chunked(CHUNK))

@@ -114,6 +114,7 @@ class AnalyzeBody(BaseModel):
     code: str = Field(max_length=MAX_CODE, description="Python source, as the user wrote it")
     python: str = Field(default="", max_length=10, description="Version, such as 3.12; empty: the default")
     requirements: list[str] | None = Field(default=None, description="Packages that the node lists")
+    workflow: str = Field(default="", max_length=200, description="Whose rules for code are shown")
 
 
 class Parameter(BaseModel):

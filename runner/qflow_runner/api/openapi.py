@@ -14,12 +14,14 @@ TEMPLATE = "#/components/schemas/{model}"
 MEANING = {
     400: "The request is not right",
     401: "The token is missing or wrong",
-    403: "Not allowed",
+    403: "Not allowed, also by the token's scopes",
     404: "Not known",
+    408: "The body came too slowly",
     409: "It is in use, or changed meanwhile",
     410: "What it needs is not kept any more",
     413: "The body is too large",
     422: "The code, or a value it was given, is not right",
+    429: "Too many calls, or too many wrong tokens",
     500: "A mistake of the runner",
     502: "The sandbox failed",
     503: "Busy, or a part of the runner is away",
@@ -48,7 +50,7 @@ def document() -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    failures = {*route.failures, 500} | (set() if route.open else {401, 503})
+    failures = {*route.failures, 500} | (set() if route.open else {401, 403, 429, 503})
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in re.findall(r"{(\w+)}", route.path)
@@ -73,7 +75,7 @@ def _operation(route: Route) -> dict[str, Any]:
             "200": {"description": "Done", "content": {route.content: _schema(route.reply)}},
             **{str(status): _failure(status) for status in sorted(failures)},
         },
-        "security": [] if route.open else [{"token": []}],
+        "security": [] if route.open else [{"token": list(route.scopes)}],
     }
     bodies: dict[str, Any] = {} if route.body is None else {"application/json": _schema(route.body)}
     bodies |= {content: {} for content in route.raw}

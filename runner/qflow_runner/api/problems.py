@@ -1,13 +1,15 @@
-"""The edge: checks the token, and turns whatever went wrong into a problem document."""
+"""The edge: asks the guard, has the audit log written, and turns whatever went wrong into a problem document."""
 
-import hmac
 import json
-from typing import Any
 
 import structlog
 from aiohttp import web
 
-from qflow_runner.api.routes import ROUTES, Handler
+from qflow_runner.api.connections import CONNECTIONS
+from qflow_runner.api.console import is_console
+from qflow_runner.api.guard import ABOUT, CALLER, who
+from qflow_runner.api.headers import preflight
+from qflow_runner.api.routes import Handler, Route
 from qflow_runner.api.state import STATE
 from qflow_runner.errors import (
     BodyTooLarge,
@@ -16,23 +18,26 @@ from qflow_runner.errors import (
     NotFound,
     QflowError,
     RequestError,
-    Unauthorized,
 )
+from qflow_runner.errors.access import BodyStalled
+from qflow_runner.observe.masking import masked_value
 
 log = structlog.get_logger()
 
-OPEN_PATHS = frozenset(route.path for route in ROUTES if route.open)
+ROUTED = web.AppKey("routed", dict[web.AbstractRoute, Route])
+"""The row of the table that a request was matched to."""
 
 
 @web.middleware
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        if request.path not in OPEN_PATHS:
-            _authorise(request)
-        return await handler(request)
+        request.app[CONNECTIONS].spoke(request.protocol)
+        return await _guarded(request, handler)
     except QflowError as error:
         return problem(error)
     except web.HTTPException as error:
+        if error.status < 400:
+            raise
         return problem(_from_http(error))
     except Exception:
         log.exception("request.failed", method=request.method, path=request.path)
@@ -41,20 +46,48 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def problem(error: QflowError) -> web.Response:
     # JSON in ASCII, because the detail may carry what no encoding holds.
-    body: dict[str, Any] = error.document()
-    return web.Response(
+    wait = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    response = web.Response(
         status=error.status,
-        body=json.dumps(body).encode("ascii"),
-        headers={"Content-Type": "application/problem+json", **error.headers},
+        body=json.dumps(masked_value(error.document())).encode("ascii"),
+        headers={"Content-Type": "application/problem+json", **error.headers, **wait},
     )
+    if isinstance(error, BodyStalled):
+        response.force_close()
+    return response
 
 
-def _authorise(request: web.Request) -> None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    expected = request.app[STATE].token
-    given = token.strip().encode("utf-8", "surrogateescape")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given, expected.encode()):
-        raise Unauthorized("The token is missing or wrong.")
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    guard, route = request.app[STATE].guard, request.app[ROUTED].get(request.match_info.route)
+    guard.check_host(request)
+    answer = preflight(request)
+    if answer is not None:
+        return answer
+    if is_console(request.path) or (route is not None and route.open):
+        return await handler(request)
+    caller = request[CALLER] = await guard.caller(request)
+    if route is None:
+        return await handler(request)  # nothing is there, which is told to callers alone
+    guard.permit(caller, route.scopes, request)
+    return await (_audited(request, handler, route.audit) if route.audit else handler(request))
+
+
+async def _audited(request: web.Request, handler: Handler, action: str) -> web.StreamResponse:
+    audit, outcome = request.app[STATE].audit, "cancelled"
+    try:
+        response = await handler(request)
+        outcome = "ok"
+        return response
+    except QflowError as error:
+        outcome = error.code
+        raise
+    except Exception:
+        outcome = "internal"
+        raise
+    finally:
+        told = {"object": "/".join(request.match_info.values()), **request.get(ABOUT, {})}
+        audit.note(action, told.pop("object"), by=who(request[CALLER], request), outcome=outcome, **told)
+        await audit.flush()  # before the answer leaves
 
 
 def _from_http(error: web.HTTPException) -> QflowError:

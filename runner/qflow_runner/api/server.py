@@ -8,16 +8,23 @@ import signal
 import structlog
 from aiohttp import web
 
+from qflow_runner.access import Tokens
 from qflow_runner.admission import Admission, admission_limits
 from qflow_runner.advisories import Advisories
 from qflow_runner.analysis import Analyzer
-from qflow_runner.api import draining, health, openapi, problems
+from qflow_runner.api import draining, health, openapi, problems, starting
+from qflow_runner.api.connections import CONNECTIONS, Connections
+from qflow_runner.api.console import add_console
 from qflow_runner.api.draining import Drain
+from qflow_runner.api.guard import Guard
+from qflow_runner.api.headers import add_headers
 from qflow_runner.api.installed import finder
 from qflow_runner.api.routes import ROUTES
 from qflow_runner.api.saving import resolver
 from qflow_runner.api.state import STATE, State
+from qflow_runner.audit import Audit
 from qflow_runner.cache import Inputs, ResultCache
+from qflow_runner.code_policy import CodePolicy, rules_of
 from qflow_runner.definitions import Definitions
 from qflow_runner.egress import Egress
 from qflow_runner.files import Files, Keys, Spill
@@ -32,7 +39,15 @@ from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.limiter import Limiter
 from qflow_runner.sessions import Sessions, Values
 from qflow_runner.settings import Settings
-from qflow_runner.store import Database, History, Recorder, SavedDefinitions, StoredDefinitions
+from qflow_runner.store import (
+    Database,
+    History,
+    Recorder,
+    Rotation,
+    SavedDefinitions,
+    StoredDefinitions,
+    StoredTokens,
+)
 from qflow_runner.upgrades import Replayer, Upgrades
 from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
@@ -47,13 +62,17 @@ CUT_OFF_S = 1.0
 def build_state(
     settings: Settings, token: str, identity: str, backend: Backend, pythons: tuple[str, ...]
 ) -> State:
-    database = Database(settings)
+    keys = Keys(settings)
+    database = Database(settings, keys)
+    audit = Audit(settings, database, identity)
+    tokens = Tokens(StoredTokens(database), token)
+    Rotation(database)
+    starting.know_secrets(settings, token)
     saved = SavedDefinitions(database)
     definitions = Definitions(settings, pythons, StoredDefinitions(settings, database))
     recorder = Recorder(database)
     events = Events()
     files = Files(settings)
-    keys = Keys(settings)
     values = Values(Spill(settings, keys))
     cache = ResultCache(settings, keys)
     inputs = Inputs(settings, keys)
@@ -72,6 +91,8 @@ def build_state(
     keeper.before_removal = sessions.farewell
     keeper.after_return = sessions.returned
     limiter = Limiter(settings, backend)
+    analyzer = Analyzer()
+    code_policy = CodePolicy(rules_of(settings), analyzer)
     flow = Flow(
         definitions,
         packages=Packages(layers, vetting, events, sessions.lives),
@@ -82,18 +103,22 @@ def build_state(
         events=events,
         cache=cache,
         reports=Reports(events, recorder, inputs),
+        code_policy=code_policy,
         limiter=limiter,
     )
-    analyzer = Analyzer()
     return State(
         settings=settings,
         token=token,
+        tokens=tokens,
+        audit=audit,
+        guard=Guard(settings, tokens, audit),
         definitions=definitions,
         keeper=keeper,
         sessions=sessions,
         flow=flow,
         limiter=limiter,
         analyzer=analyzer,
+        code_policy=code_policy,
         checker=Checker(analyzer, settings.python, resolver(saved), finder(layers)),
         workflows=KeptWorkflows(),
         database=database,
@@ -119,9 +144,13 @@ def build_app(state: State) -> web.Application:
     app = web.Application(middlewares=[problems.edge, draining.gate], client_max_size=state.settings.max_body)
     app[STATE] = state
     app[health.DOCUMENT] = json.dumps(openapi.document())
-    for route in ROUTES:
-        app.router.add_route(route.method, route.pattern, route.handler)
+    app[CONNECTIONS] = Connections()
+    app[problems.ROUTED] = {
+        app.router.add_route(route.method, route.pattern, route.handler): route for route in ROUTES
+    }
+    add_console(app)
     app.on_response_prepare.append(draining.say_goodbye)
+    app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_keep)
     return app
 
@@ -130,6 +159,8 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
     state = app[STATE]
     state.lag.open()
     await state.database.open()
+    await state.audit.open()
+    starting.note_start(state)
     await asyncio.gather(
         state.files.open(),
         state.spill.open(),
@@ -146,6 +177,9 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
     await state.keeper.close()
     state.egress.close()
     await state.recorder.close()
+    await state.tokens.close()
+    state.guard.tally.close()
+    await state.audit.close()
     await asyncio.gather(
         state.files.close(),
         state.spill.close(),
@@ -171,12 +205,16 @@ async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> Non
         shutdown_timeout=CUT_OFF_S,
         keepalive_timeout=75,
     )
+    certificate = starting.certificate_of(settings)
     await runner.setup()
+    watching = starting.watch(runner, state, certificate)
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+        context = certificate.context if certificate else None
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024, ssl_context=context)
         await site.start()
         host, port = runner.addresses[0][:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        scheme = "https" if certificate else "http"
+        address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         log.info("runner.listening", address=address, backend=settings.backend)
         if ready is not None:
             ready.set_result(address)
@@ -187,6 +225,7 @@ async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> Non
         if not await state.drain.quiet(settings.drain_s):
             log.warning("runner.cut_off", calls=state.drain.under_way)
     finally:
+        watching.cancel()
         await runner.cleanup()
 
 

@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from qflow_runner.access import Tokens
 from qflow_runner.admission import Admission
 from qflow_runner.analysis import Analyzer
+from qflow_runner.api.guard import Guard
+from qflow_runner.audit import Audit
 from qflow_runner.cache import Inputs, ResultCache
+from qflow_runner.code_policy import CodePolicy
 from qflow_runner.definitions import Definitions
 from qflow_runner.egress import Egress
 from qflow_runner.files import Files, Spill
@@ -33,12 +37,16 @@ if TYPE_CHECKING:
 class State:
     settings: Settings
     token: str
+    tokens: Tokens
+    audit: Audit
+    guard: Guard
     definitions: Definitions
     keeper: Keeper
     sessions: Sessions
     flow: Flow
     limiter: Limiter
     analyzer: Analyzer
+    code_policy: CodePolicy
     checker: Checker
     workflows: KeptWorkflows
     database: Database

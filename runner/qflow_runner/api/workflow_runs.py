@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from qflow_runner.api.calls import define
 from qflow_runner.api.models import Name
 from qflow_runner.api.saved_models import DefinitionBody
 from qflow_runner.api.state import STATE, State
-from qflow_runner.api.workflow_runs_models import WorkflowRunBody
+from qflow_runner.api.workflow_runs_models import BoundSecret, WorkflowRunBody
 from qflow_runner.errors import BodyTooLarge, DefinitionUnknown, LinkIncompatible, RequestError
 from qflow_runner.run import RunAnswer, RunRequest, no_items
 from qflow_runner.sandbox.streams import STREAMED_FROM, BodyStream, ResultStream
@@ -22,13 +23,16 @@ from qflow_runner.workflows import Workflow
 from qflow_runner.workflows.bundles import Items
 from qflow_runner.workflows.calls import Call, Defined
 from qflow_runner.workflows.form import check_form
-from qflow_runner.workflows.plan import Given, Plan, plan
-from qflow_runner.workflows.requests import uses_secrets
+from qflow_runner.workflows.plan import Given, plan
+from qflow_runner.workflows.requests import host_lines, uses_secrets
 from qflow_runner.workflows.results import NodeResult, Ran
 from qflow_runner.workflows.running import WorkflowResult, WorkflowRun
+from qflow_runner.workflows.steps import Plan
 
 CHUNK = 256 * 1024
 LONGEST_NAME = 200
+
+Bounds = tuple[tuple[str, ...], ...]
 
 _ID = TypeAdapter[str](Name)
 
@@ -41,17 +45,18 @@ async def run_workflow(request: web.Request) -> web.Response:
     workflow = body.workflow
     if workflow is None:
         workflow = await asyncio.to_thread(checked, Workflow, state.workflows.text(workflow_id))
-    planned = plan(workflow, _given(body), body.nodes)
+    planned = await asyncio.to_thread(plan, workflow, _given(body), body.nodes)
     if body.check:
         await _refuse_links(state, workflow, planned)
     execution = body.execution or f"run-{secrets.token_hex(8)}"
-    given = f',"secrets":{json.dumps(body.secrets)}' if body.secrets else ""
+    secret = {name for name in planned.jobs if body.secrets and uses_secrets(planned.steps[name].node)}
+    values, bounds = _secrets(body)
     run = WorkflowRun(
         planned,
-        _Calls(state, workflow_id, execution),
+        _Calls(state, workflow_id, execution, dict.fromkeys(secret, bounds)),
         concurrent=body.concurrent,
         room=state.settings.max_body,
-        secrets={name: given for name in planned.jobs if uses_secrets(planned.steps[name].node)},
+        secrets=dict.fromkeys(secret, f',"secrets":{json.dumps(values)}'),
     )
     try:
         result = await run.run()
@@ -65,8 +70,10 @@ async def run_workflow(request: web.Request) -> web.Response:
 class _Calls:
     """Carries the calls of one workflow's run out, as the node of n8n would ask for them."""
 
-    def __init__(self, state: State, workflow: str, execution: str) -> None:
+    def __init__(self, state: State, workflow: str, execution: str, bounds: Mapping[str, Bounds]) -> None:
+        """`bounds`: for the nodes that get secrets, the hosts of each that is bound to some."""
         self._state = state
+        self._bounds = bounds
         self._workflow = workflow
         self._execution = execution
 
@@ -107,12 +114,17 @@ class _Calls:
             on_error=call.on_error,
             keep=call.keep,
             lane=call.lane,
+            bounds=self._bounds.get(call.node, ()),
         )
         limit = self._state.settings.max_body
         if len(body) > limit:
             raise BodyTooLarge(f"The items for the node are {len(body)} bytes; this runner takes {limit}.")
         payload = body if len(body) < STREAMED_FROM else BodyStream(len(body), _chunks(body))
-        async with self._state.flow.run(wanted, payload) as answer:
+        wait_s = self._state.settings.pool_wait_s
+        async with (
+            self._state.admission.place(self._workflow, len(body), wait_s) as waited_s,
+            self._state.flow.run(replace(wanted, waited_s=waited_s), payload) as answer,
+        ):
             text = await _text(answer, call.room)
             return Ran(
                 Items(text, answer.count),
@@ -151,6 +163,13 @@ def _id_of(request: web.Request) -> str:
         return _ID.validate_python(request.match_info["id"])
     except ValidationError as error:
         raise RequestError(f"The workflow's id is not right: {sentence(error)}.") from None
+
+
+def _secrets(body: WorkflowRunBody) -> tuple[dict[str, str], Bounds]:
+    given = body.secrets or {}
+    bound = [each for each in given.values() if isinstance(each, BoundSecret)]
+    values = {name: each if isinstance(each, str) else each.value for name, each in given.items()}
+    return values, tuple(tuple(host_lines(each.hosts)) for each in bound)
 
 
 def _given(body: WorkflowRunBody) -> Given | None:
@@ -208,7 +227,7 @@ def _by_output(node: NodeResult) -> list[Items]:
 def _about(node: NodeResult) -> dict[str, Any]:
     told: dict[str, Any] = {
         "status": node.status,
-        "ms": node.timing.get("total_ms", 0.0),
+        "ms": node.ms,
         "timing": node.timing,
         "logs": node.logs,
         "hints": node.hints,

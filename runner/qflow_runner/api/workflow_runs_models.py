@@ -8,6 +8,17 @@ from qflow_runner.api.models import Item, LogLine, Name, Problem, ReplyItem
 from qflow_runner.workflows import Workflow
 
 
+class BoundSecret(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    value: str
+    hosts: str = Field(
+        min_length=1,
+        max_length=5_000,
+        description="host:port each, with commas between; a sandbox that can reach another host does not get it",
+    )
+
+
 class WorkflowRunBody(BaseModel):
     """All of it may be absent: then the workflow that was put under this id is run, one node after another."""
 
@@ -33,8 +44,10 @@ class WorkflowRunBody(BaseModel):
         default=False,
         description="Whether references and files in the answer can be used after it; DELETE the session then",
     )
-    secrets: dict[str, str] | None = Field(
-        default=None, description="For the nodes that have the option 'Use Secrets'; seen by their code alone"
+    secrets: dict[str, str | BoundSecret] | None = Field(
+        default=None,
+        description="As a credential of n8n has them, for the nodes that have the option 'Use Secrets'; seen by their "
+        "code alone",
     )
 
 

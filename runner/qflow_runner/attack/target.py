@@ -38,10 +38,12 @@ def canary() -> str:
 class Target:
     """One runner, its client, and the secrets that nobody may learn."""
 
-    def __init__(self, state: State, address: str, http: aiohttp.ClientSession, public: Path) -> None:
+    def __init__(
+        self, state: State, address: str, http: aiohttp.ClientSession, token: str, public: Path
+    ) -> None:
         self.state = state
         self.port = int(address.rpartition(":")[2])
-        self.secrets = {state.token}
+        self.secrets = {token}
         self.host_files: list[str] = []
         self._address = address
         self._http = http
@@ -124,7 +126,7 @@ async def under_attack(settings: Settings) -> AsyncGenerator[Target]:
             timeout = aiohttp.ClientTimeout(total=CALL_S)
             address = f"http://127.0.0.1:{runner.addresses[0][1]}"
             async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
-                target = Target(state, address, http, public)
+                target = Target(state, address, http, token, public)
                 target.secrets.add(hidden)
                 await _warm(state)
                 yield target

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from qflow_runner.cli import authoring, doctor, images, layers, run, saved, server
+from qflow_runner.cli import access, authoring, doctor, images, layers, run, saved, server
 from qflow_runner.errors import QflowError
 
 app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
@@ -19,6 +19,9 @@ app.command()(server.version)
 app.add_typer(images.app, name="images")
 app.add_typer(layers.app, name="layers")
 app.add_typer(saved.app, name="definitions")
+app.add_typer(access.tokens, name="token")
+app.add_typer(access.audit, name="audit")
+app.add_typer(access.keys, name="keys")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from qflow_runner.egress.dialling import Dialler, Resolve
-from qflow_runner.egress.gate import HOSTS, SOCKET, Gate, Shared
+from qflow_runner.egress.gate import HOSTS, SOCKET, Gate, Places, Shared
 from qflow_runner.egress.names import MAX_LISTED, MAX_TEXT, Target, target_of, targets_of
 from qflow_runner.egress.policy import Policy
 from qflow_runner.egress.relay import Deadlines
@@ -41,7 +41,7 @@ class Egress:
         policy = Policy(settings)
         dialler = Dialler(policy, settings.egress_connect_s, settings.port, resolve)
         deadlines = Deadlines(settings.egress_idle_s, settings.egress_total_s)
-        self._shared = Shared(policy, dialler, deadlines, settings.egress_connections)
+        self._shared = Shared(policy, dialler, deadlines, settings.egress_connections, Places.of_process())
         self._gates: WeakSet[Gate] = WeakSet()
 
     @property

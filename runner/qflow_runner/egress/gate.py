@@ -6,6 +6,7 @@ to prove, and nothing that another workflow's list could be used for.
 
 import asyncio
 import os
+import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -27,6 +28,7 @@ from qflow_runner.observe import metrics
 
 SOCKET = "egress.sock"
 HOSTS = "hosts"
+ALL_MOST = 4096
 
 
 @dataclass
@@ -40,6 +42,19 @@ class Counts:
     bytes_received: int = 0
 
 
+class Places:
+    """Connections of all sandboxes together: each takes two of the descriptors that the runner needs for everything."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
+
+    @classmethod
+    def of_process(cls) -> "Places":
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls(ALL_MOST if soft == resource.RLIM_INFINITY else min(ALL_MOST, soft // 4))
+
+
 @dataclass(frozen=True)
 class Shared:
     """What the gates of all sandboxes have in common."""
@@ -48,6 +63,7 @@ class Shared:
     dialler: Dialler
     deadlines: Deadlines
     connections: int
+    places: Places
     audits: list[Audit] = field(default_factory=list[Audit])
 
 
@@ -147,8 +163,14 @@ class Gate:
     def _caller(self) -> asyncio.Protocol:
         shared = self._shared
         if len(self._callers) >= shared.connections:
-            self._full()
+            self._full(f"The code has {len(self._callers)} connections open, and may have no more at once.")
             return _Surplus()
+        if shared.places.taken >= shared.places.most:
+            self._full(
+                f"The runner has {shared.places.taken} connections of code open, and can hold no more."
+            )
+            return _Surplus()
+        shared.places.taken += 1
         caller: Caller
 
         async def dial(wanted: Asked) -> Dialled:
@@ -190,14 +212,14 @@ class Gate:
         self._troubles.add(sentence)
         return Refused(sentence)
 
-    def _full(self) -> None:
+    def _full(self, sentence: str) -> None:
         self.counts.refused += 1
-        sentence = f"The code has {len(self._callers)} connections open, and may have no more at once."
         self._tell("refused", "", 0, reason=sentence)
         self._troubles.add(sentence)
 
     def _over(self, caller: Caller, moved: Moved | None) -> None:
         host, port, address = self._callers.pop(caller)
+        self._shared.places.taken -= 1
         metrics.EGRESS_OPEN.dec()
         if not host:
             return

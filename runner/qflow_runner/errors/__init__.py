@@ -6,12 +6,13 @@
     ├── RequestError          the caller can mend it: the request, the token, the definition's name
     │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
     │   ├── ScopeMissing, HostRefused, BodyStalled, TokenUnknown
-    │   ├── TypeUnreadable, WorkflowUnknown, RunUnknown, InputGone, WorkflowNotRunnable, LinkIncompatible
+    │   ├── TypeUnreadable, WorkflowUnknown, SandboxUnknown, RunUnknown, InputGone, WorkflowNotRunnable, LinkIncompatible
     │   ├── SavedUnknown, SavedVersionUnknown, SavedNameInvalid
     │   ├── FileUnknown, FileIdInvalid, FileTooLarge, UploadBroken
     │   ├── EgressInvalid     a line of a node's Network Access is no host:port
     │   ├── PythonUnsupported a definition wants a Python that there is not
     │   ├── LimitTooHigh      a definition asks for more than the instance gives
+    │   ├── CodeRefused, PolicyFileInvalid
     │   ├── PackageVulnerable a package has known vulnerabilities, and the policy refuses it
     ├── DependencyError       packages that cannot be had, or a layer that could not be built
     │   ├── RequirementInvalid, RequirementRefused
@@ -85,6 +86,7 @@ from qflow_runner.errors.network import (
     EgressUnavailable,
     SecretHostRefused,
 )
+from qflow_runner.errors.policy import CodeRefused, PolicyFileInvalid
 from qflow_runner.errors.requests import (
     BodyInvalid,
     BodyTooLarge,
@@ -99,6 +101,7 @@ from qflow_runner.errors.requests import (
     PackageVulnerable,
     PythonUnsupported,
     RunUnknown,
+    SandboxUnknown,
     SavedNameInvalid,
     SavedUnknown,
     SavedVersionUnknown,
@@ -142,6 +145,7 @@ __all__ = [
     "BuildTimeout",
     "Busy",
     "Category",
+    "CodeRefused",
     "DatabaseUnavailable",
     "DefinitionUnknown",
     "DependencyError",
@@ -178,6 +182,7 @@ __all__ = [
     "PackagePython",
     "PackageUnknown",
     "PackageVulnerable",
+    "PolicyFileInvalid",
     "ProcessLimit",
     "PythonUnsupported",
     "QflowError",
@@ -190,6 +195,7 @@ __all__ = [
     "RunTimeout",
     "RunUnknown",
     "SandboxError",
+    "SandboxUnknown",
     "SavedNameInvalid",
     "SavedUnknown",
     "SavedVersionUnknown",

@@ -1,6 +1,6 @@
 """Who may call, from where, and how often."""
 
-from typing import ClassVar
+import math
 
 from qflow_runner.errors.base import QflowError, RequestError
 
@@ -29,11 +29,10 @@ class RateLimited(QflowError):
     category = "busy"
     status = 429
     hint = "Call again after the seconds that Retry-After says."
-    headers: ClassVar = {"Retry-After": "1"}
 
     def __init__(self, detail: str, wait_s: float, *, hint: str | None = None) -> None:
         super().__init__(detail, hint=hint)
-        self.headers = {"Retry-After": str(max(1, int(-(-wait_s // 1))))}
+        self.retry_after_s = max(1, math.ceil(wait_s))
 
 
 class BodyStalled(RequestError):

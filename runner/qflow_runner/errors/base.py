@@ -27,6 +27,7 @@ class QflowError(Exception):
     status: int = 500
     hint: str | None = None
     headers: ClassVar[Mapping[str, str]] = {}
+    retry_after_s: int | None = None
 
     def __init__(self, detail: str, *, hint: str | None = None, **members: Any) -> None:
         super().__init__(detail)

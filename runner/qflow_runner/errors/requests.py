@@ -92,6 +92,13 @@ class InputGone(RequestError):
     hint = "Set QFLOW_KEEP_INPUTS to all to keep the items of every run; those of failed runs are kept by default."
 
 
+class SandboxUnknown(RequestError):
+    code = "sandbox_unknown"
+    category = "unavailable"
+    status = 404
+    hint = "It may be gone already: see GET /v1/sandboxes for those that there are."
+
+
 class WorkflowUnknown(RequestError):
     code = "workflow_unknown"
     category = "unavailable"

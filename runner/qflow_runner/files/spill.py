@@ -44,6 +44,7 @@ class Spill:
         )
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._rotating = asyncio.Lock()
+        self._newest = keys.newest
         self._tidy = Tidy(_SWEEP_S, self.sweep)
 
     @property
@@ -140,6 +141,9 @@ class Spill:
             outdated, f"it was kept for {self._days:g} days, or there was no room for it any longer"
         )
         await self._disk.call(self._shelf.unlink, outdated)
+        if self._newest != self._keys.newest:
+            self._newest = self._keys.newest
+            await self._rotate_all()
 
     async def rotate(self) -> int:
         """Wrap every value's key with the newest key. How many were not; those that nobody can unwrap stay."""

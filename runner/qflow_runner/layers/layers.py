@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -71,6 +71,8 @@ class Layers:
         self._checked: dict[str, float] = {}
         self._read: dict[tuple[str, ...], Asked] = {}
         self._background: set[asyncio.Task[object]] = set()
+        self.built: list[Callable[[str, list[str]], None]] = []
+        """Told of each layer that was built: its id, and its packages. They must not wait, nor raise."""
         self._resolver: Chooser
         self._book: LockBook
 
@@ -285,6 +287,8 @@ class Layers:
                 raise Unavailable("The layer was removed while it was being built.", hint="Try again.")
             self._checked[layer] = time.monotonic()
             self._later(self.evict())
+            for tell in self.built:
+                tell(layer, [f"{package.name}=={package.version}" for package in lock.packages])
         else:
             self._board.tell(BuildProgress(lock.id, "done", packages_total=len(lock.packages)))
         await asyncio.to_thread(self._store.touch, layer)

@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+from qflow_runner.observe.masking import mask_event
+
 
 def configure(form: str, level: str) -> None:
     """Called once at start."""
@@ -15,6 +17,7 @@ def configure(form: str, level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            mask_event,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),

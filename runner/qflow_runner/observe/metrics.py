@@ -28,7 +28,7 @@ RUN_PEAK_BYTES = Histogram(
 )
 LIMITS_HIT = Counter(
     "qflow_limits_hit",
-    "Runs that ended at a limit: the node's memory, processes or result, or the sandbox's memory",
+    "Runs that ended at a limit: memory, processes, files or result of the node, or sandbox_memory",
     ["limit"],
     registry=REGISTRY,
 )

@@ -8,7 +8,6 @@ that a session starts stays in its group, also what leaves its process group or 
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -22,14 +21,17 @@ REST = "agent"
 """Version 2 wants processes in the leaves: who has no group of its own is here."""
 
 SESSION = "session-"
+BURST = ("cpu.cfs_burst_us", "cpu.max.burst")
+"""By version."""
 
 
-@dataclass(frozen=True)
 class Group:
     """A session's group. `places` has its directory by controller; with version 2 that is one and the same."""
 
-    places: dict[str, Path]
-    unified: bool
+    def __init__(self, places: dict[str, Path], *, unified: bool) -> None:
+        self.places = places
+        self.unified = unified
+        self._kills = 0
 
     def take(self, pids: Iterable[int]) -> None:
         """Move these processes here. Raises OSError for the first that cannot be; those that are gone do not count."""
@@ -38,11 +40,14 @@ class Group:
                 with suppress(ProcessLookupError):
                     _write(place / "cgroup.procs", pid)
 
-    def limit(self, asked: Asked, period_us: int) -> None:
+    def limit(self, asked: Asked, period_us: int, *, burst: bool = False) -> None:
         """Hold it to these limits. Raises OSError where the kernel does not."""
         memory, cpu, pids = (self.places[name] for name in CONTROLLERS)
         size = asked.memory_mb << 20 if asked.memory_mb else -1
         quota = int(period_us * asked.cpus) if asked.cpus else -1
+        saved = cpu / BURST[self.unified]
+        with suppress(OSError):
+            _write(saved, 0)  # it may never be more than the share, which is about to change
         if self.unified:
             _write(memory / "memory.max", size if size > 0 else "max")
             _write_if_there(memory / "memory.swap.max", 0)
@@ -55,6 +60,9 @@ class Group:
             _write_if_there(memory / "memory.memsw.limit_in_bytes", size)
             _write(cpu / "cpu.cfs_period_us", period_us)
             _write(cpu / "cpu.cfs_quota_us", quota)
+        if burst and quota > 0:
+            with suppress(OSError):
+                _write(saved, quota)
         _write(pids / "pids.max", asked.processes or "max")
 
     def processes(self) -> list[int]:
@@ -68,11 +76,12 @@ class Group:
         with suppress(OSError, ValueError):
             for line in (self.places["memory"] / name).read_text().splitlines():
                 if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-        return 0
+                    self._kills = int(line.split()[1])
+        return self._kills
 
     def remove(self) -> bool:
-        """Whether it is gone; a group with processes stays."""
+        """Whether it is gone; a group with processes stays. What it counted is known still."""
+        self.kills()
         for place in dict.fromkeys(self.places.values()):
             try:
                 place.rmdir()
@@ -120,7 +129,7 @@ class Groups:
         self._made += 1
         name = name or f"{SESSION}{self._made}"
         places = {controller: place / name for controller, place in self._places.items()}
-        group = Group(places, self._unified)
+        group = Group(places, unified=self._unified)
         try:
             for place in dict.fromkeys(places.values()):
                 place.mkdir(exist_ok=True)
@@ -132,9 +141,8 @@ class Groups:
     def burst(self, quota_us: int) -> bool:
         """Let it use up CPU time that it saved, at most one more share at once. Whether the kernel does that."""
         place = self._places["cpu"]
-        name = "cpu.max.burst" if self._unified else "cpu.cfs_burst_us"
         try:
-            _write(place / name, quota_us)
+            _write(place / BURST[self._unified], quota_us)
         except OSError:
             return False
         return True

@@ -81,8 +81,9 @@ class GuestSession:
             self.end()
             raise
         except (GuestProblem, RunTimeout) as problem:
-            if problem.category == "timeout":
-                # Stopped half way, with threads or children that may run on: nothing here can be trusted.
+            if problem.category == "timeout" or problem.code == "process_limit":
+                # Stopped half way, with threads or children that may run on: nothing here can be trusted, and nothing
+                # else be started.
                 self.end()
                 await self._until_cleared()
             raise

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from qflow_runner.errors import OutOfMemory, ProcessLimit, SessionLost
+from qflow_runner.errors import GuestProblem, OutOfMemory, ProcessLimit, SessionLost
 from qflow_runner.limits import Asked
 from qflow_runner.observe import metrics
 from qflow_runner.sandbox.backend import Backend, Limits
@@ -31,6 +31,14 @@ from qflow_runner.settings import Settings
 log = structlog.get_logger()
 
 MB = 1 << 20
+
+GUEST_LIMITS = {
+    "out_of_memory": "memory",
+    "process_limit": "processes",
+    "limit_reached": "files",
+    "result_too_large": "result",
+}
+"""Problems that the guest tells of, as labels of a metric."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,10 @@ class Held:
     async def resources(self, told: Mapping[str, float], most_ms: float) -> Resources:
         """What it used, when it has ended. `told` is the guest's own word, for runs that were over before a look."""
         watched = self._watched
+        if watched is not None:
+            self._sampler.discard(
+                watched
+            )  # a large result may be on its way still, and nothing is to stop it
         told_ms, told_mb = _figure(told.get("cpu_ms")), _figure(told.get("peak_mb"))
         if watched is not None and watched.last is not None:
             used = _resources(await self._sampler.look(watched) or watched.last)
@@ -72,6 +84,7 @@ class Held:
 class Limiter:
     def __init__(self, settings: Settings, backend: Backend) -> None:
         self.growth = Growth(settings, backend.resize)
+        self._burst = settings.cpu_burst
         self._sampler = Sampler()
         self._groups: WeakKeyDictionary[Guest, Groups | None] = WeakKeyDictionary()
         self._confined: WeakKeyDictionary[GuestSession, Group] = WeakKeyDictionary()
@@ -106,9 +119,18 @@ class Limiter:
         watched = self._watched(session, pid, group, asked, tell) if pid else None
         try:
             yield Held(watched, self._sampler)
+        except GuestProblem as problem:
+            if problem.code in GUEST_LIMITS:
+                metrics.LIMITS_HIT.labels(limit=GUEST_LIMITS[problem.code]).inc()
+            raise
         except SessionLost as error:
+            killed = group is not None and group.kills() > kills
             last = watched.last if watched is not None else None
-            raise await self._explained(error, guest, asked, limits, group, kills, last) from error
+            short = isinstance(error, OutOfMemory) and "limit_mb" not in error.members
+            if asked.memory_mb and (killed or (short and asked.memory_mb >= limits.memory_mb)):
+                metrics.LIMITS_HIT.labels(limit="memory").inc()
+                raise _out_of_memory(asked.memory_mb, last, own=True) from error
+            raise await self._explained(error, guest, limits.memory_mb, last) from error
         finally:
             if watched is not None:
                 self._sampler.discard(watched)
@@ -156,7 +178,7 @@ class Limiter:
         def confine() -> Group:
             group = known or groups.group()
             try:
-                group.limit(asked, int(limits.cpu_period_ms * 1000))
+                group.limit(asked, int(limits.cpu_period_ms * 1000), burst=self._burst)
                 if known is None:
                     group.take(tree(session.pid))
             except OSError:
@@ -207,27 +229,17 @@ class Limiter:
         return watched
 
     async def _explained(
-        self,
-        error: SessionLost,
-        guest: Guest,
-        asked: Asked,
-        limits: Limits,
-        group: Group | None,
-        kills: int,
-        last: Sample | None,
+        self, error: SessionLost, guest: Guest, had_mb: int, last: Sample | None
     ) -> SessionLost:
         """The same end, with the limit that it met."""
         if isinstance(error, ProcessLimit):
             metrics.LIMITS_HIT.labels(limit="processes").inc()
         elif "limit_mb" in error.members:
             metrics.LIMITS_HIT.labels(limit="memory").inc()
-        elif asked.memory_mb and group is not None and group.kills() > kills:
-            metrics.LIMITS_HIT.labels(limit="memory").inc()
-            return _out_of_memory(asked.memory_mb, last, own=True)
         elif isinstance(error, OutOfMemory):
             metrics.LIMITS_HIT.labels(limit="sandbox_memory").inc()
-            grown = await self.growth.after_shortage(guest, limits.memory_mb)
-            return _out_of_memory(limits.memory_mb, last, own=False, grown=grown)
+            grown = await self.growth.after_shortage(guest, had_mb)
+            return _out_of_memory(had_mb, last, own=False, grown=grown)
         return error
 
 

@@ -95,9 +95,10 @@ class ProcessBackend:
         process = self._processes.get(sandbox)
         if process is None:
             return
+        memory = limits.memory_mb << 20
         for pid in readings.tree(process.pid):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                resource.prlimit(pid, resource.RLIMIT_DATA, (limits.memory_mb << 20,) * 2)
+                resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
 
     async def remove(self, sandbox: str) -> None:
         process = self._processes.pop(sandbox, None)

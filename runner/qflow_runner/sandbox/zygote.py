@@ -31,6 +31,7 @@ class Zygote:
         self._returning: dict[str, asyncio.Future[GuestSession]] = {}
         self._spare: asyncio.Future[GuestSession] | None = None
         self._lost: SandboxError | None = None
+        self._pid = 0
 
     @property
     def connected(self) -> bool:
@@ -39,7 +40,7 @@ class Zygote:
     @property
     def pid(self) -> int:
         """Its process on the runner's machine; 0 where the runner does not see it."""
-        return self._connection.peer if self._connection is not None else 0
+        return self._pid
 
     @property
     def in_use(self) -> bool:
@@ -122,6 +123,7 @@ class Zygote:
 
     def dialled(self, connection: Connection, hello: wire.Hello) -> None:
         self._connection = connection
+        self._pid = connection.peer
         self.python = hello.python
         self.late = [name for name in hello.late if name in self.imports]
         if not self._ready.done():

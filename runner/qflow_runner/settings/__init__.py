@@ -1,6 +1,6 @@
 """Every setting, as one table: name, default, unit and what it is for. Set by QFLOW_<NAME> or by `qflow serve`.
 
-The rows stand with their subject: `serving`, `sandboxes`, `packages`, `storage`. Here is what holds for several.
+The rows stand with their subject: `serving`, `access`, `sandboxes`, `packages`, `storage`. Here is what holds for several.
 """
 
 import hashlib
@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
+from qflow_runner.settings.access import AccessSettings
+from qflow_runner.settings.code import CodeSettings
 from qflow_runner.settings.egress import EgressSettings
 from qflow_runner.settings.packages import PackageSettings
 from qflow_runner.settings.sandboxes import SandboxSettings
@@ -20,7 +22,15 @@ from qflow_runner.settings.storage import StorageSettings, is_fernet_key
 __all__ = ["Settings", "is_fernet_key"]
 
 
-class Settings(ServingSettings, SandboxSettings, EgressSettings, PackageSettings, StorageSettings):
+class Settings(
+    ServingSettings,
+    CodeSettings,
+    AccessSettings,
+    SandboxSettings,
+    EgressSettings,
+    PackageSettings,
+    StorageSettings,
+):
     """The runner's settings. A wrong value is refused at start with the variable's name."""
 
     model_config = SettingsConfigDict(

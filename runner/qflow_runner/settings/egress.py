@@ -42,6 +42,6 @@ class EgressSettings(BaseSettings):
 
     @field_validator("egress_allow", "egress_private", "egress_hosts", mode="before")
     @classmethod
-    def _entries(cls, value: object) -> object:
+    def _egress_entries(cls, value: object) -> object:
         """Separated by commas, spaces or lines."""
         return [each for each in re.split(r"[\s,]+", value) if each] if isinstance(value, str) else value

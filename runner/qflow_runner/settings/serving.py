@@ -18,7 +18,9 @@ class ServingSettings(BaseSettings):
         None, "text", "Bearer token of the API; without it one is made at the first start and printed once"
     )
     max_body_mb: int = setting(256, "MB (2^20 bytes)", "Largest request, and largest result of a run", ge=1)
-    runs_max: int = setting(64, "count", "Runs at the same time; others wait before their items are read", ge=1)
+    runs_max: int = setting(
+        64, "count", "Runs at the same time; others wait before their items are read", ge=1
+    )
     runs_per_workflow: int = setting(
         16, "count", "Runs of one workflow at the same time: they share its sandbox", ge=1
     )

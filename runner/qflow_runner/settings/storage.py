@@ -36,7 +36,10 @@ class StorageSettings(BaseSettings):
         90.0, "days", "How long the database keeps a definition that is neither saved by name nor used", ge=1
     )
     run_days: float = setting(
-        30.0, "days", "How long the record of a run is kept: its times, what it printed, what it failed with", gt=0
+        30.0,
+        "days",
+        "How long the record of a run is kept: its times, what it printed, what it failed with",
+        gt=0,
     )
     runs_max: int = setting(
         1_000_000, "count", "Records of runs at most; the oldest are removed first", ge=1_000

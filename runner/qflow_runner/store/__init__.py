@@ -19,10 +19,10 @@ from qflow_runner.store.model import SavedVersion as SavedVersion
 from qflow_runner.store.model import TokenRow as TokenRow
 from qflow_runner.store.names import check_name as check_name
 from qflow_runner.store.recorder import Recorder as Recorder
+from qflow_runner.store.rotation import Rotation as Rotation
 from qflow_runner.store.run_record import RunRow as RunRow
 from qflow_runner.store.run_record import details_of as details_of
 from qflow_runner.store.run_record import new_run_id as new_run_id
 from qflow_runner.store.run_record import now_ms as now_ms
-from qflow_runner.store.rotation import Rotation as Rotation
 from qflow_runner.store.saved import SavedDefinitions as SavedDefinitions
 from qflow_runner.store.tokens import StoredTokens as StoredTokens

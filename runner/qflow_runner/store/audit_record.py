@@ -42,6 +42,20 @@ class AuditRow(NamedTuple):
     details: str
     hash: str
 
+    @property
+    def entry(self) -> AuditEntry:
+        return AuditEntry(
+            self.at,
+            self.runner,
+            self.actor,
+            self.name,
+            self.origin,
+            self.action,
+            self.object,
+            self.outcome,
+            self.details,
+        )
+
 
 class ChainEnd(NamedTuple):
     """A place in the chain: the last row, or the last one that was pruned."""
@@ -63,7 +77,9 @@ def entry_of(at: int, texts: Mapping[str, str], details: Mapping[str, Any]) -> A
     told = json.dumps(dict(details), separators=(",", ":"), sort_keys=True, default=str)
     if len(told) > DETAILS:
         told = json.dumps({"cut": told[: DETAILS // 2]}, separators=(",", ":"))
-    return AuditEntry(at, **{name: _clean(texts.get(name, ""), limit) for name, limit in _LIMITS.items()}, details=told)
+    return AuditEntry(
+        at, **{name: _clean(texts.get(name, ""), limit) for name, limit in _LIMITS.items()}, details=told
+    )
 
 
 def chained(before: str, seq: int, entry: AuditEntry) -> AuditRow:

@@ -35,7 +35,13 @@ class SavedDefinitions:
             from qflow_runner.store.sql import version_rows  # noqa: PLC0415 - loaded when it is opened
 
             added = await version_rows.add(
-                connection, self._database.keys, name, key, new, content_hash=content_hash, now=datetime.now(UTC)
+                connection,
+                self._database.keys,
+                name,
+                key,
+                new,
+                content_hash=content_hash,
+                now=datetime.now(UTC),
             )
             return await version_rows.load(connection, self._database.keys, key, None), added
 

@@ -50,9 +50,16 @@ NONE = Items(b"[]", 0)
 ONE_EMPTY = Items(b'[{"json":{}}]', 1)
 
 
+def too_deep() -> SandboxError:
+    return SandboxError("The items are nested more deeply than the runner can write.", hint="Flatten them.")
+
+
 def _write(items: Sequence[Item]) -> bytes:
     # ASCII, because a text may hold half of a pair of surrogates, which no encoding has.
-    return json.dumps(items, separators=(",", ":")).encode("ascii")
+    try:
+        return json.dumps(items, separators=(",", ":")).encode("ascii")
+    except RecursionError:
+        raise too_deep() from None
 
 
 def _read(text: bytes) -> list[Item]:

@@ -6,18 +6,19 @@ that only hand items on, or start a workflow with nothing, are done here; any ot
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from qflow_runner.errors import WorkflowNotRunnable
-from qflow_runner.workflows.arguments import Arguments, Unfollowed, read_arguments
+from qflow_runner.workflows.arguments import Unfollowed, read_arguments
 from qflow_runner.workflows.bundles import Item
 from qflow_runner.workflows.graph import Graph, Node, Workflow
 from qflow_runner.workflows.requests import NothingToRun, definition_of
+from qflow_runner.workflows.steps import Feed, Job, Plan, Step, ordered, parents_of, too_often
 
 Given = Mapping[str, Sequence[Item]] | Sequence[Item]
 """What nodes give (a Qflow node: takes), by name; or what every node that starts the workflow gives."""
 
+MOST_LINKS = 20_000
 SHOWN = 5
 """Reasons that a refusal tells in its sentence."""
 
@@ -32,68 +33,28 @@ HAND_ON = frozenset(
 MERGE = "n8n-nodes-base.merge"
 LOOP = "n8n-nodes-base.splitInBatches"
 
-Kind = Literal["run", "give", "hand on", "append"]
-
-
-@dataclass(frozen=True)
-class Feed:
-    """A link into a node: from which output of which node, into which of its inputs."""
-
-    input: int
-    source: str
-    output: int
-
-
-@dataclass(frozen=True)
-class Job:
-    """What only a Qflow node has: the body of its definition, and its arguments."""
-
-    definition: Mapping[str, Any]
-    arguments: Arguments
-
-
-@dataclass(frozen=True)
-class Step:
-    """`given` are the items of a node that has no feeds."""
-
-    node: Node
-    kind: Kind
-    feeds: tuple[Feed, ...] = ()
-    given: Sequence[Item] | None = None
-    job: Job | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """`steps` are in an order in which each comes after what feeds it."""
-
-    graph: Graph
-    steps: Mapping[str, Step]
-    parents: Mapping[str, tuple[str, ...]]
-    """Of each Qflow node the Qflow nodes whose items reach it, also through others."""
-
-    @property
-    def jobs(self) -> list[str]:
-        return list(self.parents)
-
 
 def plan(workflow: Workflow, given: Given | None = None, only: Iterable[str] | None = None) -> Plan:
     """Raises WorkflowNotRunnable with everything that stands in the way."""
     graph = Graph.of(workflow)
     planner = _Planner(workflow, graph, given)
     steps = planner.steps(_targets(workflow, graph, only))
-    ordered = _ordered(steps, planner.reasons)
+    found = ordered(steps, planner.reasons)
+    planner.reasons.extend(too_often(found))
     if planner.reasons:
         shown = planner.reasons[:SHOWN]
         more = len(planner.reasons) - len(shown)
         detail = f"{'. '.join(shown)}{f', and {more} more' if more else ''}."
         raise WorkflowNotRunnable(detail, reasons=planner.reasons[:100])
-    return Plan(graph, ordered, _parents(ordered))
+    return Plan(graph, found, parents_of(found))
 
 
 def _targets(workflow: Workflow, graph: Graph, only: Iterable[str] | None) -> list[str]:
     if len(graph.nodes) != len(workflow.nodes):
         raise WorkflowNotRunnable("Two nodes of the workflow have the same name.", hint="Rename one of them.")
+    links = sum(map(len, graph.wires.values()))
+    if links > MOST_LINKS:
+        raise WorkflowNotRunnable(f"The workflow has {links} links, and a run follows {MOST_LINKS} at most.")
     able = [node.name for node in graph.qflow_nodes]
     if only is None:
         if not able:
@@ -202,53 +163,3 @@ def _refusal(node: Node, *, starts: bool) -> str:
     return (
         f"'{node.name}' ({kind}) {what}, and only n8n runs it: pin its data, or give its items with the run"
     )
-
-
-def _ordered(steps: Mapping[str, Step], reasons: list[str]) -> dict[str, Step]:
-    """Each after what feeds it. What goes round in a circle is a reason not to run."""
-    missing = {name: len({feed.source for feed in step.feeds}) for name, step in steps.items()}
-    fed: dict[str, list[str]] = {}
-    for name, step in steps.items():
-        for source in {feed.source for feed in step.feeds}:
-            fed.setdefault(source, []).append(name)
-    ready = deque(name for name, count in missing.items() if not count)
-    found: dict[str, Step] = {}
-    while ready:
-        name = ready.popleft()
-        found[name] = steps[name]
-        for target in fed.get(name, ()):
-            missing[target] -= 1
-            if not missing[target]:
-                ready.append(target)
-    if len(found) < len(steps):
-        reasons.append(_circle(steps, found))
-    return found
-
-
-def _circle(steps: Mapping[str, Step], found: Mapping[str, Step]) -> str:
-    """Every node that is left has one before it that is left too, so going back ends in a circle."""
-    name = next(each for each in steps if each not in found)
-    way: dict[str, None] = {}
-    while name not in way:
-        way[name] = None
-        name = next(feed.source for feed in steps[name].feeds if feed.source not in found)
-    gone = list(way)
-    circle = [f"'{each}'" for each in reversed(gone[gone.index(name) :])]
-    shown = ", ".join(circle[:SHOWN]) + (", …" if len(circle) > SHOWN else "")
-    return f"The links of {shown} go round in a loop, which only n8n runs"
-
-
-def _parents(steps: Mapping[str, Step]) -> dict[str, tuple[str, ...]]:
-    reached: dict[str, dict[str, None]] = {}
-    """The Qflow nodes whose items a node hands on: itself, if it is one."""
-    parents: dict[str, tuple[str, ...]] = {}
-    for name, step in steps.items():
-        before: dict[str, None] = {}
-        for feed in step.feeds:
-            before |= reached[feed.source]
-        if step.kind == "run":
-            parents[name] = tuple(before)
-            reached[name] = {name: None}
-        else:
-            reached[name] = before
-    return parents

@@ -1,5 +1,6 @@
 """What a Qflow node asks the runner for: its definition, and its settings, as the node itself makes them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ _OPTIONS = {
     "referenceScope": "reference_scope",
     "sharing": "sharing",
     "idempotent": "idempotent",
+    "network": "egress",
+    "memory": "memory_mb",
+    "cpus": "cpus",
 }
 
 
@@ -106,11 +110,13 @@ def feeds_only_qflow(graph: Graph, node: Node) -> bool:
 def _options(node: Node) -> dict[str, Any]:
     given = node.parameters.get("options")
     options: Mapping[str, Any] = given if isinstance(given, dict) else {}
-    return {
+    said = {
         name: _plain(node, f"options.{option}", options[option])
         for option, name in _OPTIONS.items()
         if options.get(option) is not None
     }
+    hosts = host_lines(said.pop("egress", None))
+    return {**said, "egress": hosts} if hosts else said
 
 
 def _plain(node: Node, parameter: str, value: object) -> Any:
@@ -120,6 +126,12 @@ def _plain(node: Node, parameter: str, value: object) -> Any:
     if not isinstance(found, Constant):
         raise Unfollowed(node, parameter, value)
     return found.value
+
+
+def host_lines(written: object) -> list[str]:
+    """Text, or a list of it; a comma, a space or a line is between two hosts."""
+    listed = written if isinstance(written, list) else [written or ""]
+    return [host for text in listed for host in re.split(r"[\s,;]+", str(text)) if host]
 
 
 def _lines(listed: object) -> list[str]:

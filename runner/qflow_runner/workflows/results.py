@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from qflow_runner.workflows.bundles import NONE, ONE_EMPTY, Item, Items
 from qflow_runner.workflows.graph import Node
-from qflow_runner.workflows.requests import goes_on, setting
+from qflow_runner.workflows.requests import setting
 
 Status = Literal["ok", "error", "skipped"]
 Problem = Mapping[str, Any]
@@ -38,6 +38,7 @@ class NodeResult:
     outputs: list[list[Items]] = field(default_factory=list[list[Items]])
     problem: Problem | None = None
     errors: list[Problem] = field(default_factory=list[Problem])
+    ms: float = 0.0
     timing: dict[str, float] = field(default_factory=dict[str, float])
     logs: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
     hints: list[str] = field(default_factory=list[str])
@@ -76,10 +77,8 @@ async def outputs_of(
     return [*outputs, await Items.of(failed)] if splits else outputs
 
 
-def failed_run(node: Node, count: int, problem: Problem) -> Ran | None:
-    """What leaves a node whose whole run failed, where its failures are to go on; else None."""
-    if not goes_on(node):
-        return None
+def failed_run(node: Node, count: int, problem: Problem) -> Ran:
+    """What leaves a node whose whole run failed, where its failures are to go on. It took `count` items."""
     numbers = [None] if node.parameters.get("mode") == "all" else range(count)
     items = [{"error": {"detail": problem.get("detail", ""), "item": number}} for number in numbers]
     return Ran(Items(json.dumps(items).encode(), len(items)), errors=len(items))

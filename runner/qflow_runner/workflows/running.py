@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qflow_runner.errors import BodyTooLarge, QflowError
-from qflow_runner.workflows.bundles import Items
+from qflow_runner.workflows.bundles import Items, too_deep
 from qflow_runner.workflows.calls import Call, Defined, Runner
-from qflow_runner.workflows.plan import Plan, Step
 from qflow_runner.workflows.requests import feeds_only_qflow, goes_on
 from qflow_runner.workflows.results import NodeResult, failed_run, first_only, outputs_of
+from qflow_runner.workflows.steps import Plan, Step
 from qflow_runner.workflows.turns import Turns
 
 
@@ -153,11 +153,15 @@ class WorkflowRun:
                 raise defined
             async with self._turns.turn(name) as lane:
                 self._order.append(name)
-                for items in arriving:
-                    result.outputs.append(await self._run(step, defined, lane, items))
+                began = time.perf_counter()
+                try:
+                    for items in arriving:
+                        result.outputs.append(await self._run(step, defined, lane, items))
+                finally:
+                    result.ms = round((time.perf_counter() - began) * 1000, 3)
         except QflowError as error:
-            error.members.setdefault("node", name)
-            result.status, result.problem = "error", error.document()
+            # Nodes with one definition share the error of it.
+            result.status, result.problem = "error", {**error.document(), "node": name}
             self._told(error, result)
             return Outcome(failed=name)
         return Outcome(result.outputs)
@@ -183,13 +187,11 @@ class WorkflowRun:
             self._take_room(ran.items)
             self._turns.keeps(node.name, ran.kept)
         except QflowError as error:
-            error.members.setdefault("node", node.name)
-            problem = error.document()
-            count = taken.count if taken.count is not None else len(await taken.parsed())
-            gone_on = failed_run(node, count, problem)
-            if gone_on is None:
+            problem = {**error.document(), "node": node.name}
+            if not on:
                 raise
-            ran = gone_on
+            # What a session says of their number is for people alone.
+            ran = failed_run(node, len(await taken.parsed()), problem)
             result.problem = problem
             self._told(error, result)
         result.add(ran)
@@ -206,12 +208,15 @@ class WorkflowRun:
             text = (await Items.of(plain)).text
         elif arguments.varying:
             items = await taken.parsed()
-        listed = arguments.encoded(items, once=step.job.definition.get("mode") == "all")
+        try:
+            listed = arguments.encoded(items, once=step.job.definition.get("mode") == "all")
+        except RecursionError:
+            raise too_deep() from None
         return b"".join(
             (
                 b'{"items":',
                 text,
-                b"" if listed == "[]" else f',"args":{listed}'.encode(),
+                b"" if listed == "[]" else f',"args":{listed}'.encode("utf-8", "replace"),
                 self._secrets.get(step.node.name, "").encode(),
                 b"}",
             )

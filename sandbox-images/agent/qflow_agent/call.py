@@ -11,6 +11,7 @@ from qflow_agent.definition import Loaded
 from qflow_agent.failures import problem_of, time_limit
 from qflow_agent.files import Outbox
 from qflow_agent.keeping import Keeper
+from qflow_agent.masking import mask_of, masked
 from qflow_agent.problem import Problem, TimeLimit
 from qflow_agent.references import Desk
 from qflow_agent.results import ItemWriter
@@ -96,10 +97,18 @@ class _Run:
         self._goes_on = task.goes_on
         self._desk = desk
         self._output = output
+        self._mask = mask_of(self._body.secrets.values())
+        if output is not None:
+            output.mask = self._mask
         exchange = None if desk is None else desk.exchange
         outbox = Outbox(exchange)
         self._supply = Supply(
-            self._facts, outbox, exchange=exchange, binaries=self._body.binaries, secrets=self._body.secrets
+            self._facts,
+            outbox,
+            exchange=exchange,
+            binaries=self._body.binaries,
+            secrets=self._body.secrets,
+            mask=self._mask,
         )
         self._keeper = None if desk is None else Keeper(desk, self._loaded.output, self._facts.node)
         self._writer = ItemWriter(self._keeper, outbox)
@@ -253,7 +262,7 @@ class _Run:
         if self._originals is None:
             # The code may have changed its item before it failed: the body still has what came in.
             self._originals = parse(self._raw).jsons
-        self._hands.write_error(self._originals[number], number, problem.document())
+        self._hands.write_error(self._originals[number], number, masked(problem.document(), self._mask))
         self._errors += 1
 
     def _noted(self, error: BaseException, number: Optional[int]) -> Problem:

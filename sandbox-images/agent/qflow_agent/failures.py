@@ -42,7 +42,7 @@ def problem_of(
         return Problem("network_refused", headline(error), hint=_LISTED, item=item, traceback=trace)
     met = limit_met(error)
     if met:
-        return Problem("limit_reached", headline(error), hint=met, item=item, traceback=trace)
+        return Problem(met[0], headline(error), hint=met[1], item=item, traceback=trace)
     return Problem("code_raised", headline(error), hint=_hint(error, fields), item=item, traceback=trace)
 
 

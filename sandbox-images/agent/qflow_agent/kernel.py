@@ -77,10 +77,10 @@ def processes_full() -> bool:
     for base in PROCESSES:
         for directory in {base, os.path.join(base, own_group())}:
             try:
-                with open(os.path.join(directory, "pids.max")) as most:
-                    with open(os.path.join(directory, "pids.current")) as now:
-                        if int(now.read()) >= int(most.read()) - 2:
-                            return True
+                most, now = (os.path.join(directory, name) for name in ("pids.max", "pids.current"))
+                with open(most) as limit, open(now) as used:
+                    if int(used.read()) >= int(limit.read()) - 2:
+                        return True
             except (OSError, ValueError):
                 continue
     return False

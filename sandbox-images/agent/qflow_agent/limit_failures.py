@@ -1,7 +1,7 @@
 """Exceptions of the code that come from a limit of its sandbox, and what to do about each."""
 
 import errno
-from typing import Optional
+from typing import Optional, Tuple
 
 from qflow_agent import kernel
 
@@ -12,16 +12,17 @@ _HINTS = {
     errno.EMFILE: "Close files and connections when they are done with: use them in a `with` block.",
 }
 _PROCESSES = (
-    "Start fewer processes and threads at once, wait for those that ended, or raise the limit of processes."
+    "process_limit",
+    "Start fewer processes and threads at once, wait for those that ended, or raise the limit of processes.",
 )
 
 
-def limit_met(error: BaseException) -> Optional[str]:
-    """What to do, where it was a limit that the code met."""
+def limit_met(error: BaseException) -> Optional[Tuple[str, str]]:
+    """Which, as a problem's code, and what to do; None where it was none."""
     if isinstance(error, OSError):
         number = OSError.__dict__["errno"].__get__(error)
         if type(number) is int and number in _HINTS:
-            return _HINTS[number]
+            return "limit_reached", _HINTS[number]
         # A socket that does not block says the same, and has nothing to do with processes.
         return _PROCESSES if number == errno.EAGAIN and kernel.processes_full() else None
     if isinstance(error, RuntimeError):

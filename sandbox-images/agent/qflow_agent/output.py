@@ -11,12 +11,16 @@ import os
 import sys
 from typing import Any, List, Tuple
 
+from qflow_agent.masking import Mask, unmasked
+
 LIMIT = 1_000_000
 """Characters of one run's output that are kept."""
 
 
 class Output:
     def __init__(self, directory: str) -> None:
+        self.mask: Mask = unmasked
+        """Of the run's secrets, from when they are known until its output was taken."""
         self._directory = directory
         self._parts: List[Tuple[str, str]] = []
         self._kept = 0
@@ -75,9 +79,12 @@ class Output:
                 logs.append([stream, text])
         hints = []
         if dropped:
-            hints.append("The code printed %d characters more than the %d that are kept." % (dropped, self._limit))
+            hints.append(
+                "The code printed %d characters more than the %d that are kept." % (dropped, self._limit)
+            )
         self._kept = 0
-        return [[entry[0], "".join(entry[1:])] for entry in logs], hints
+        mask, self.mask = self.mask, unmasked
+        return [[entry[0], mask("".join(entry[1:]))] for entry in logs], hints
 
 
 class _Writer(io.TextIOBase):

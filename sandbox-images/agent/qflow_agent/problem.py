@@ -22,7 +22,8 @@ CODES: Dict[str, str] = {
     "process_exited": "user_code",  # the code ended the parallel process that worked on the item
     "process_killed": "sandbox",  # a signal ended it: a crash in C, or another process
     "network_refused": "network",  # the code tried to reach what its sandbox does not
-    "limit_reached": "policy",  # files, open files, processes or threads: more than the code may have
+    "limit_reached": "policy",  # files or open files: more than the code may have
+    "process_limit": "policy",  # processes or threads: likewise
     "result_too_large": "policy",  # the result is over the node's limit
     "out_of_memory": "memory",
     "time_limit": "timeout",

@@ -15,6 +15,7 @@ from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
 from qflow_agent.exchange import Exchange, NotToBeHad, RunnerGone
 from qflow_agent.failures import time_limit
+from qflow_agent.masking import masked
 from qflow_agent.output import Output
 from qflow_agent.pickling import Unpicklable
 from qflow_agent.problem import Problem, TimeLimit
@@ -93,10 +94,12 @@ class _Session:
             outcome = self._call(message, payload)
             self._hold_to_size(outcome, message.output_mb)
         except Problem as problem:
+            document = masked(problem.document(), self._output.mask)
             logs, hints = self._output.take()
             shared = self._objects.lent()
-            self._exchange.send(wire.Failed(message.run, problem.document(), {}, logs, hints, shared))
+            self._exchange.send(wire.Failed(message.run, document, {}, logs, hints, shared))
             return
+        told = masked(outcome.hints, self._output.mask)
         logs, hints = self._output.take()
         done = wire.Done(
             message.run,
@@ -104,7 +107,7 @@ class _Session:
             outcome.errors,
             outcome.timing,
             logs,
-            outcome.hints + hints,
+            told + hints,
             outcome.kept,
             kernel.memory_share() if self._objects.ids() else 0.0,
             self._objects.lent(),

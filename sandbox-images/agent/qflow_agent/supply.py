@@ -9,6 +9,7 @@ from qflow_agent.body import Facts, Json, Whole
 from qflow_agent.exchange import Exchange, RunnerGone
 from qflow_agent.files import Outbox, file_of, is_file
 from qflow_agent.inbox import Inbox
+from qflow_agent.masking import Mask, unmasked
 from qflow_agent.needs import DICT, LIST, ONE, Need
 from qflow_agent.problem import Problem, listed, nearest
 
@@ -26,7 +27,9 @@ class Supply:
         exchange: Optional[Exchange] = None,
         binaries: Sequence[Any] = (),
         secrets: Optional[Mapping[str, str]] = None,
+        mask: Mask = unmasked,
     ) -> None:
+        self._mask = mask
         self._facts = facts
         self._exchange = exchange
         self._inbox = Inbox(exchange, binaries)
@@ -104,7 +107,7 @@ class Supply:
     def _tell(self, fraction: float, text: str) -> None:
         if self._exchange is not None:
             try:
-                self._exchange.progress(fraction, text)
+                self._exchange.progress(fraction, self._mask(text))
             except RunnerGone:
                 pass  # nobody watches, or this is a process that the code forked: neither is a reason to fail
 

@@ -69,7 +69,11 @@ class Limits:
         if run.threads != self._threads:
             self._threads = run.threads
             count = run.threads or int(self._first["OMP_NUM_THREADS"] or 0)
-            os.environ.update({name: str(run.threads or self._first[name]) for name in VARIABLES})
+            for name, first in self._first.items():
+                if run.threads or first:
+                    os.environ[name] = str(run.threads or first)
+                else:
+                    os.environ.pop(name, None)
             if count:
                 _tell_libraries(count)
 

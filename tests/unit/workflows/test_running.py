@@ -1,6 +1,7 @@
 """Running workflows over HTTP: the order, what n8n's settings do to items, failures, and what is told meanwhile."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from qflow_agent import wire
 from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.fake import Answer, FakeBackend, echo
+from qflow_runner.workflows import kept
 from tests.runner import TOKEN, RunnerClient, running
 from tests.unit.test_cli import qflow as command
 from tests.unit.workflows.build import other, qflow, workflow
@@ -83,7 +85,7 @@ def values(answer: Made, node: str, output: int = 0) -> list[Any]:
 
 def chain(**nodes: Made) -> Made:
     names = list(nodes)
-    return workflow(nodes, *zip(names, names[1:], strict=False))
+    return workflow(nodes, *itertools.pairwise(names))
 
 
 async def test_nodes_run_in_the_order_of_their_links(runner: RunnerClient, guest: Guest) -> None:
@@ -164,6 +166,7 @@ async def test_a_failure_skips_what_depends_on_it(runner: RunnerClient, guest: G
         problem = answer["nodes"]["A"]["problem"]
         assert ("code_raised", "A broke.", "A") == (problem["code"], problem["detail"], problem["node"])
         assert "'A' failed" in answer["nodes"]["D"]["reason"]
+        assert answer["nodes"]["A"]["ms"] > 0 == answer["nodes"]["D"]["ms"]
         assert [{"stream": "stdout", "text": "before"}] == answer["nodes"]["A"]["logs"]
 
 
@@ -305,6 +308,7 @@ async def test_a_node_whose_definition_is_refused_fails_alone(runner: RunnerClie
         {
             "A": qflow(CODE),
             "Old": qflow(CODE, options={"python": "2.7"}),
+            "Old too": qflow(CODE, options={"python": "2.7"}),
             "Odd": qflow(CODE, options={"timeout": -1}),
             "Saved": {"type": "n8n-nodes-qflow.qflowPython", "parameters": saved},
         }
@@ -315,9 +319,11 @@ async def test_a_node_whose_definition_is_refused_fails_alone(runner: RunnerClie
     assert {
         "A": None,
         "Old": "python_unsupported",
+        "Old too": "python_unsupported",
         "Odd": "request_invalid",
         "Saved": "saved_unknown",
     } == found
+    assert ["Old", "Old too"] == [answer["nodes"][each]["problem"]["node"] for each in ("Old", "Old too")]
 
 
 async def test_saved_definitions_run(runner: RunnerClient, guest: Guest) -> None:
@@ -330,7 +336,7 @@ async def test_saved_definitions_run(runner: RunnerClient, guest: Guest) -> None
     assert ["A"] == guest.nodes
 
 
-async def test_branches_run_at_the_same_time_where_asked(runner: RunnerClient, guest: Guest) -> None:
+async def test_branches_run_at_the_same_time_where_asked(tmp_path: Path, guest: Guest) -> None:
     """Each waits for the other here, so that neither could end alone."""
     met = asyncio.Barrier(2)
 
@@ -338,17 +344,14 @@ async def test_branches_run_at_the_same_time_where_asked(runner: RunnerClient, g
         if run.node in "AB":
             async with asyncio.timeout(5):
                 await met.wait()
-        return await Guest.answer(guest, run, payload)
+        return await guest.answer(run, payload)
 
-    guest.answer = answer  # pyright: ignore[reportAttributeAccessIssue] - the backend took the method
     made = workflow({name: qflow(CODE) for name in "SABE"}, ("S", "A"), ("S", "B"), ("A", "E"), ("B", "E"))
-    async with running(
-        FakeBackend(answer), runner.state.settings.data_dir / "two", pool_floor=0
-    ) as other_one:
-        found = await run(other_one, made, concurrent=True)
+    async with running(FakeBackend(answer), tmp_path, pool_floor=0) as runner:
+        found = await run(runner, made, concurrent=True)
 
     assert found["ok"]
-    assert ["S", "E"] == [found["order"][0], found["order"][-1]]
+    assert ("S", "E") == (found["order"][0], found["order"][-1])
 
 
 async def test_a_node_that_changes_objects_for_all_makes_it_serial(runner: RunnerClient) -> None:
@@ -362,9 +365,9 @@ async def test_a_node_that_changes_objects_for_all_makes_it_serial(runner: Runne
 async def test_secrets_reach_the_nodes_that_use_some(runner: RunnerClient, guest: Guest) -> None:
     """And none of the others."""
     made = chain(A=qflow(CODE, options={"useSecrets": True}), B=qflow(CODE))
-    answer = await run(runner, made, secrets={"key": "s3cret"})
+    answer = await run(runner, made, secrets={"key": "s3cret", "b": {"value": "v", "hosts": "a.org:1"}})
 
-    assert [{"key": "s3cret"}, None] == [body.get("secrets") for _, body in guest.runs]
+    assert [{"key": "s3cret", "b": "v"}, None] == [body.get("secrets") for _, body in guest.runs]
     assert "s3cret" not in json.dumps(answer)
 
 
@@ -465,3 +468,40 @@ def _wires(made: Made) -> list[tuple[str, str]]:
     return [
         (source, wire["node"]) for source, kinds in made["connections"].items() for wire in kinds["main"][0]
     ]
+
+
+async def test_kept_workflows_have_a_bound(runner: RunnerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was put longest ago the check alone is left."""
+    monkeypatch.setattr(kept, "KEPT_BYTES", 2_000)
+    made = chain(A=qflow(CODE + "#" * 1_000))
+    for workflow_id in ("one", "two", "two"):
+        await runner.call("PUT", f"/v1/workflows/{workflow_id}", json=made)
+
+    assert (404, "workflow_unknown") == _code(await tried(runner, None, "one"))
+    assert (await run(runner, None, "two"))["ok"]
+    assert 200 == (await runner.call("GET", "/v1/workflows/one"))[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"[1]", b'[{"json": 1}]', b"[{]", b"[NaN]", b"[" * 100_000 + b"]" * 100_000, b'[{"json": {"n": NaN}}]'],
+)
+async def test_a_session_that_answers_no_items_fails_its_node(tmp_path: Path, text: bytes) -> None:
+    """Where the runner has to look into them, the node that takes them is the one that fails, in a sentence."""
+
+    async def answer(run: wire.Run, payload: Payload) -> Answer:
+        return (wire.Done(run.run, items=10**15), text) if run.node == "A" else await echo(run, payload)
+
+    made = chain(
+        A=qflow(CODE), B={**qflow(CODE, args={"n": "={{ $json.n }}"}), "onError": "continueErrorOutput"}
+    )
+    async with running(FakeBackend(answer), tmp_path, pool_floor=0) as runner:
+        body = {"workflow": made, "check": False}
+        async with runner.http.post(f"{runner.address}/v1/workflows/w/runs", json=body) as response:
+            told = await response.read()
+
+    # What a session gave is handed on as it is.
+    assert 200 == response.status
+    about = told.rpartition(b'"B":')[2]
+    assert b'"status": "error"' in about
+    assert b'"code": "sandbox_lost"' in about

@@ -1,6 +1,7 @@
 """What a run of a workflow does, and what stands in the way, known before anything runs."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from qflow_runner.errors import WorkflowNotRunnable
 from qflow_runner.workflows import Workflow
-from qflow_runner.workflows.plan import Given, Plan, plan
+from qflow_runner.workflows.plan import Given, plan
 from qflow_runner.workflows.requests import _OPTIONS, definition_of, feeds_only_qflow
+from qflow_runner.workflows.steps import Plan
 from tests.unit.workflows.build import other, qflow, workflow
 
 CODE = "def f(x: int = 0) -> int:\n    return x\n"
@@ -215,7 +217,13 @@ def test_a_node_asks_for_what_the_n8n_node_asks_for() -> None:
                 CODE,
                 function="f(x: int = 0) -> int",
                 requirements="pandas>=2\n\n# why\n attrs ",
-                options={"timeout": 5, "cache": 60, "referenceScope": "runner", "useSecrets": True},
+                options={
+                    "network": "a.org:443, b.org:25",
+                    "timeout": 5,
+                    "cache": 60,
+                    "referenceScope": "runner",
+                    "useSecrets": True,
+                },
             ),
             "S": qflow("x", mode="script", function="left over", args={"x": 1}),
             "V": {
@@ -243,6 +251,7 @@ def test_a_node_asks_for_what_the_n8n_node_asks_for() -> None:
         "timeout_s": 5,
         "cache_ttl_s": 60,
         "reference_scope": "runner",
+        "egress": ["a.org:443", "b.org:25"],
     } == definition_of(steps["A"].node)
     assert "function" not in definition_of(steps["S"].node)
     assert not steps["S"].job.arguments.constant  # pyright: ignore[reportOptionalMemberAccess]
@@ -274,6 +283,25 @@ def test_references_are_kept_for_qflow_nodes_alone() -> None:
 
     assert feeds_only_qflow(found.graph, found.steps["A"].node)
     assert not feeds_only_qflow(found.graph, found.steps["B"].node)
+
+
+def test_ways_that_multiply_are_refused() -> None:
+    """Two links between two nodes are two runs of the second, then four of the third; a merge makes one of them."""
+    names = [f"N{n}" for n in range(12)]
+    twice = [(a, b) for a, b in pairwise(names) for _ in range(2)]
+    nodes = {name: qflow(CODE) for name in names}
+    merged = [wire for a, b in pairwise(names) for wire in ((a, f"M{b}"), (a, f"M{b}", 0, 1), (f"M{b}", b))]
+
+    assert "'N10' would run more than 1000 times" in refused(workflow(nodes, *twice))
+    merges = {f"M{name}": other("merge") for name in names[1:]}
+    assert 12 == len(planned(workflow(nodes | merges, *merged)).jobs)
+
+
+def test_links_have_a_bound() -> None:
+    """Of what one run follows."""
+    made = workflow({"A": qflow(CODE), "B": qflow(CODE)}, *[("A", "B")] * 20_001)
+
+    assert "20001 links" in refused(made)
 
 
 def test_a_long_chain_is_planned() -> None:

@@ -29,6 +29,36 @@ export const options: INodeProperties = {
 				'How long a result answers the same input again, without running the code. 0 turns it off.',
 		},
 		{
+			displayName: 'CPU',
+			name: 'cpus',
+			type: 'number',
+			typeOptions: { minValue: 0.05, numberPrecision: 2 },
+			default: 0.5,
+			description:
+				'How much CPU time the code gets per second, such as 0.5 or 2. Numeric libraries use as many threads.',
+		},
+		{
+			displayName: 'Memory (MB)',
+			name: 'memory',
+			type: 'number',
+			typeOptions: { minValue: 64, numberPrecision: 0 },
+			default: 512,
+			description:
+				'How much memory the code and the objects of its execution may take before it is stopped',
+		},
+		{
+			displayName: 'Network Access',
+			name: 'network',
+			type: 'string',
+			typeOptions: { rows: 2 },
+			default: '',
+			placeholder: 'api.example.com:443, *.example.org:443',
+			description:
+				'Hosts that the code may reach, as host:port, separated by commas or lines. Code reaches nothing else. ' +
+				'<code>*.example.org:443</code> is every name below it, for HTTP clients. All nodes of a workflow share ' +
+				'what they list, and the administrator of the runner bounds it.',
+		},
+		{
 			displayName: 'Parallel Items',
 			name: 'parallel',
 			type: 'number',

@@ -23,9 +23,7 @@ async def append(connection: AsyncConnection, entries: Sequence[AuditEntry]) -> 
 
 async def head(connection: AsyncConnection) -> ChainHead:
     row = (await connection.execute(select(audit_head).where(audit_head.c.id == 1))).one()
-    return ChainHead(
-        ChainEnd(row.seq, row.hash), ChainEnd(row.pruned_seq, row.pruned_hash), row.pruned_mac
-    )
+    return ChainHead(ChainEnd(row.seq, row.hash), ChainEnd(row.pruned_seq, row.pruned_hash), row.pruned_mac)
 
 
 async def walk(connection: AsyncConnection, after: int, limit: int) -> list[AuditRow]:
@@ -49,7 +47,9 @@ async def page(
     if before is not None:
         asked = asked.where(audit.c.seq < before)
     if action:
-        asked = asked.where((audit.c.action == action) | audit.c.action.startswith(f"{action}.", autoescape=True))
+        asked = asked.where(
+            (audit.c.action == action) | audit.c.action.startswith(f"{action}.", autoescape=True)
+        )
     if actor:
         asked = asked.where((audit.c.actor == actor) | (audit.c.name == actor))
     if outcome:
@@ -61,11 +61,11 @@ async def page(
 
 async def last_before(connection: AsyncConnection, at: int, limit: int) -> ChainEnd | None:
     """The end of what is older than `at`, at most `limit` rows from the beginning on; None where that is nothing."""
-    young = select(func.min(audit.c.seq)).where(audit.c.at >= at)
-    first_young = (await connection.execute(young)).scalar()
-    asked = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq).limit(limit)
-    if first_young is not None:
-        asked = asked.where(audit.c.seq < first_young)
+    others = audit.alias()
+    # One statement, because rows that come between two would be taken for old ones.
+    first_young = select(func.min(others.c.seq)).where(others.c.at >= at).scalar_subquery()
+    old = (audit.c.at < at) & (audit.c.seq < func.coalesce(first_young, audit.c.seq + 1))
+    asked = select(audit.c.seq, audit.c.hash).where(old).order_by(audit.c.seq).limit(limit)
     rows = (await connection.execute(asked)).all()
     return ChainEnd(*rows[-1]) if rows else None
 

@@ -21,4 +21,6 @@ async def save(connection: AsyncConnection, definition_id: str, sealed: str, now
     """Add it, or note that it was used. It is written again, because what is there may be of a key that is gone."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     adding = insert(definitions).values(id=definition_id, content=sealed, created=now, used=now)
-    await connection.execute(adding.on_conflict_do_update(index_elements=["id"], set_={"used": now, "content": sealed}))
+    await connection.execute(
+        adding.on_conflict_do_update(index_elements=["id"], set_={"used": now, "content": sealed})
+    )

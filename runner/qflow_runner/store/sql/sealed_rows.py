@@ -52,7 +52,9 @@ async def renew(
             if isinstance(row[name], str) and row[name] and (text := renewed(row[name])) is not None
         }
         if fresh:
-            same: list[ColumnElement[bool]] = [column == row[column.name] for column in table.primary_key.columns]
+            same: list[ColumnElement[bool]] = [
+                column == row[column.name] for column in table.primary_key.columns
+            ]
             await connection.execute(update(table).where(*same).values(**fresh))
             count += 1
     return count, _key(table, rows[-1]) if len(rows) == limit else None

@@ -27,7 +27,9 @@ async def every(connection: AsyncConnection) -> list[TokenRow]:
 
 async def revoke(connection: AsyncConnection, token_id: str, now: datetime) -> bool:
     """Whether there is such a token. The moment of an earlier revocation stays."""
-    changing = update(tokens).where(tokens.c.id == token_id).values(revoked=func.coalesce(tokens.c.revoked, now))
+    changing = (
+        update(tokens).where(tokens.c.id == token_id).values(revoked=func.coalesce(tokens.c.revoked, now))
+    )
     return (await connection.execute(changing)).rowcount > 0
 
 

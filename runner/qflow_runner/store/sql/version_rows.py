@@ -65,9 +65,7 @@ async def add(
     return True
 
 
-async def load(
-    connection: AsyncConnection, keys: Keys, key: str, version: int | None
-) -> SavedVersion | None:
+async def load(connection: AsyncConnection, keys: Keys, key: str, version: int | None) -> SavedVersion | None:
     """The version; the latest for None. Raises ValueDamaged."""
     wanted = versions.c.version == (saved.c.latest if version is None else version)
     row = (await connection.execute(_versions().where(saved.c.key == key, wanted))).first()

@@ -9,11 +9,15 @@ branch_labels = None
 depends_on = None
 
 _SQLITE = (
-    "CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit "
-    "BEGIN SELECT RAISE(ABORT, 'rows of the audit log are not changed'); END",
-    "CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit "
-    "WHEN OLD.seq > (SELECT pruned_seq FROM audit_head WHERE id = 1) "
-    "BEGIN SELECT RAISE(ABORT, 'rows of the audit log are pruned from its beginning alone'); END",
+    """
+    CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'rows of the audit log are not changed'); END
+    """,
+    """
+    CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit
+    WHEN OLD.seq > (SELECT pruned_seq FROM audit_head WHERE id = 1)
+    BEGIN SELECT RAISE(ABORT, 'rows of the audit log are pruned from its beginning alone'); END
+    """,
 )
 _POSTGRESQL = (
     """
@@ -25,8 +29,10 @@ _POSTGRESQL = (
         RAISE EXCEPTION 'rows of the audit log are not changed, and pruned from its beginning alone';
     END $$
     """,
-    "CREATE TRIGGER audit_is_kept BEFORE UPDATE OR DELETE ON audit "
-    "FOR EACH ROW EXECUTE FUNCTION qflow_audit_is_kept()",
+    """
+    CREATE TRIGGER audit_is_kept BEFORE UPDATE OR DELETE ON audit
+    FOR EACH ROW EXECUTE FUNCTION qflow_audit_is_kept()
+    """,
 )
 
 
