@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check unit docker attack e2e format setup engine images node console n8n browser postgres clean
+.PHONY: help demo test bench check unit docker attack e2e reference format setup engine images node console n8n browser postgres clean
 
 help: ## Print this list
 	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ attack: setup engine images ## Attack a runner with real Docker, and write build
 
 e2e: setup engine images n8n node console browser ## Run the tests in real n8n and Chromium
 	@$(PY) -m pytest tests/e2e
+
+reference: setup ## Write docs/reference from the code
+	@$(PY) -m lab.reference
 
 format: setup ## Format the Python code
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
