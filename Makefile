@@ -26,6 +26,7 @@ check: setup node console ## Run linters, type checkers and the import contracts
 
 unit: setup node ## Run the tests that need neither Docker nor n8n
 	@scripts/postgres.sh || test -z "$$CI"  # without one its tests are skipped, which CI never allows
+	@scripts/promtool.sh || test -z "$$CI"  # likewise
 	@$(PY) -m pytest tests/unit tests/contract -m "not docker"
 	@scripts/node-package.sh test
 	@scripts/console.sh test

@@ -8,7 +8,15 @@ from shutil import which
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Locator, Page, Request, ViewportSize, async_playwright
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    ViewportSize,
+    async_playwright,
+)
 
 from lab.browser import FLAGS
 from lab.errors import LabError
@@ -35,7 +43,7 @@ class Console:
         self.heard = Heard()
         self._url = url
         page.on("pageerror", lambda error: self.heard.errors.append(f"uncaught: {error}"))
-        page.on("console", lambda said: self.heard.errors.append(said.text) if said.type == "error" else None)
+        page.on("console", self._said)
         page.on("request", self._asked)
 
     async def open(self, path: str = "") -> None:
@@ -76,6 +84,27 @@ class Console:
         await self.page.keyboard.insert_text(code)
         await self.page.keyboard.press("Escape")
 
+    async def settled(self) -> None:
+        """Until what the page asked for is there. Its stream of events never ends, so the network is never idle."""
+        await self.page.wait_for_function(
+            """() => {
+                const [now, seen] = [performance.getEntriesByType('resource').length, window.qflowSeen ?? [0, 0]];
+                if (now !== seen[0]) window.qflowSeen = [now, performance.now()];
+                return now === seen[0] && performance.now() - seen[1] > 400;
+            }""",
+            polling=100,
+        )
+
+    async def open_list(self, label: str) -> None:
+        """Open a list of options. What is chosen now lies over the input, so the click is for what is around both."""
+        box = self.page.get_by_role("combobox", name=label, exact=True)
+        await box.locator("xpath=ancestor::*[contains(@class, 'el-select__wrapper')]").click()
+
+    async def choose(self, label: str, option: str) -> None:
+        await self.open_list(label)
+        options = self.page.get_by_role("listbox", name=label, exact=True)
+        await options.get_by_role("option", name=option, exact=True).click()
+
     async def serious(self) -> list[str]:
         """What axe calls a serious or critical violation on the page as it is: rule, and the first place."""
         # As text and not as an element, which the page's policy would refuse.
@@ -98,6 +127,11 @@ class Console:
     async def picture(self, path: Path, *, whole: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=path, animations="disabled", full_page=whole)
+
+    def _said(self, said: ConsoleMessage) -> None:
+        # An answer of the API that is no 200 is an answer all the same; the browser calls it an error.
+        if said.type == "error" and not said.text.startswith("Failed to load resource: the server responded"):
+            self.heard.errors.append(said.text)
 
     def _asked(self, request: Request) -> None:
         parts = urlsplit(request.url)

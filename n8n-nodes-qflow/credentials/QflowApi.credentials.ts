@@ -35,7 +35,15 @@ export class QflowApi implements ICredentialType {
 			default: '',
 			required: true,
 			description:
-				'The token that the runner was started with (QFLOW_TOKEN), or printed at its first start',
+				'A token with the scope "n8n" (qflow token create), or the one that the runner was started with (QFLOW_TOKEN)',
+		},
+		{
+			displayName: 'Ignore SSL Issues (Insecure)',
+			name: 'ignoreSslIssues',
+			type: 'boolean',
+			default: false,
+			description:
+				'Whether to connect even if the certificate of the runner cannot be checked. Better: give n8n its authority with NODE_EXTRA_CA_CERTS.',
 		},
 	];
 
@@ -48,6 +56,7 @@ export class QflowApi implements ICredentialType {
 		...request,
 		baseURL: String(credentials.url).trim().replace(/\/+$/, ''),
 		headers: { ...request.headers, Authorization: `Bearer ${String(credentials.token).trim()}` },
+		...(credentials.ignoreSslIssues === true && { skipSslCertificateValidation: true }),
 	});
 
 	test: ICredentialTestRequest = {

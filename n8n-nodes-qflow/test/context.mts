@@ -156,6 +156,10 @@ export class FakeContext {
 		return 'executionId' in this.setup ? this.setup.executionId : 'execution-1';
 	}
 
+	getInstanceId() {
+		return 'instance-1';
+	}
+
 	getExecutionCancelSignal() {
 		return this.setup.signal;
 	}

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { expect, vi } from 'vitest';
 
 import type { DefinitionReply } from '../nodes/QflowPython/api.js';
@@ -148,7 +150,7 @@ test.for<[Record<string, unknown>, string[]]>([
 	[{ total_ms: 'long' }, []],
 	[
 		{ total_ms: 1240, queue_ms: 0.2, sandbox_ms: 301, load_ms: 42, code_ms: 810, later_ms: '<b>' },
-		['1.2 s: sandbox 0.3 s, load 0.04 s, code 0.8 s'],
+		['1.2 s: sandbox 301 ms, load 42 ms, code 810 ms, other 87 ms'],
 	],
 ])(
 	'What a long run spent its time on is a hint: %j',
@@ -173,6 +175,65 @@ test('A long run says how much memory it took at most', async ({ runner, prepare
 	expect(await hint({ peak_mb: 84.2, cpu_ms: 1 })).toEqual(['2.0 s · 84 MB peak']);
 	expect(await hint({ peak_mb: '<b>' })).toEqual(['2.0 s']);
 	expect(await hint({})).toEqual(['2.0 s']);
+});
+
+test('Whoever watches a run sees what it cost, however short it was', async ({
+	runner,
+	prepare,
+}) => {
+	const timing = { total_ms: 12.4, queue_ms: 0.3, sandbox_ms: 1.6, code_ms: 8.2 };
+	runner.behaviour = ({ body }) => ({ items: echo(body), timing, resources: { peak_mb: 31.2 } });
+	const watched = prepare({}, { mode: 'manual' });
+	const unwatched = prepare();
+
+	await watched.execute();
+	await unwatched.execute();
+
+	expect(watched.hints.map(({ message }) => message)).toEqual([
+		'12 ms: sandbox 2 ms, code 8 ms, other 2 ms · 31 MB peak',
+	]);
+	expect(unwatched.hints).toEqual([]);
+});
+
+test.for<[unknown, string]>([
+	[
+		'https://q.example.org/console/executions/7?workflow=w&run=01',
+		' · <a href="https://q.example.org/console/executions/7?workflow=w&amp;run=01" target="_blank" rel="noopener">Open the run</a>',
+	],
+	['javascript:alert(1)', ''],
+	['https://q.example.org/"onmouseover="alert(1)', ''],
+	[7, ''],
+	[undefined, ''],
+])('A run links to its page in the console: %s', async ([link, shown], { runner, prepare }) => {
+	runner.behaviour = ({ body }) => ({ items: echo(body), timing: { total_ms: 2000 }, link });
+	const run = prepare();
+
+	await run.execute();
+
+	expect(run.hints.map(({ message }) => message)).toEqual([`2.0 s${shown}`]);
+});
+
+test('A failed run links to its page too', async ({ runner, prepare }) => {
+	const link = 'https://q.example.org/console/executions/7?run=01';
+	runner.behaviour = () => Response.problem({ status: 422, detail: 'It failed.', link });
+
+	const { description } = await prepare().failure();
+
+	expect(description).toContain(`<a href="${link}" target="_blank"`);
+});
+
+test('All runs of an execution are one trace, and each node has its own place in it', async ({
+	runner,
+	prepare,
+}) => {
+	for (const setup of [{}, {}, { executionId: 'execution-2' }]) await prepare({}, setup).execute();
+
+	const traces = runner.runs.map(({ traceparent }) => traceparent);
+	const digest = (text: string) => createHash('sha256').update(text).digest('hex');
+	const first = `00-${digest('instance-1:execution-1').slice(0, 32)}-${digest('instance-1:execution-1:a').slice(0, 16)}-01`;
+	expect(traces.slice(0, 2)).toEqual([first, first]);
+	expect(traces[2]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+	expect(traces[2]?.split('-')[1]).not.toEqual(traces[0]?.split('-')[1]);
 });
 
 test('Output items keep the origin that the runner gave them', async ({ runner, prepare }) => {

@@ -27,6 +27,7 @@ export interface SeenRun {
 	body: RunBody;
 	/** As it was sent, before any parsing. */
 	text: string;
+	traceparent: string;
 }
 
 export interface CheckedWorkflow {
@@ -132,7 +133,7 @@ export class StubRunner {
 		if (this.silent && request.method === 'POST') return;
 		const answer =
 			request.headers.authorization === `Bearer ${TOKEN}`
-				? this.answer(request.method ?? '', url, content.toString())
+				? this.answer(request.method ?? '', url, content.toString(), request.headers)
 				: Response.problem({ status: 401, code: 'unauthorized', detail: 'The token is wrong.' });
 		const length = Buffer.byteLength(answer.text) + (answer.cut ? 1_000 : 0);
 		response.writeHead(answer.status, {
@@ -144,7 +145,12 @@ export class StubRunner {
 		else response.end(answer.text);
 	}
 
-	private answer(method: string, url: URL, text: string): Response {
+	private answer(
+		method: string,
+		url: URL,
+		text: string,
+		headers: IncomingMessage['headers'],
+	): Response {
 		if (method === 'PUT' && url.pathname === '/v1/definitions') {
 			if (this.storing !== undefined) return this.storing;
 			const id = createHash('sha256').update(text).digest('hex');
@@ -177,7 +183,9 @@ export class StubRunner {
 			return Response.problem({ status: 404, code: 'definition_unknown', detail: 'Unknown.' });
 		}
 		const body = JSON.parse(text) as RunBody;
-		const run = { definition, query: Object.fromEntries(url.searchParams), body, text };
+		const traceparent = String(headers.traceparent);
+		const query = Object.fromEntries(url.searchParams);
+		const run = { definition, query, body, text, traceparent };
 		this.runs.push(run);
 		const answer = this.behaviour(run);
 		if (answer instanceof Response) return answer;

@@ -20,6 +20,7 @@ export default ts.config(
 			'vue/singleline-html-element-content-newline': 'off',
 			'vue/multiline-html-element-content-newline': 'off',
 			'vue/html-closing-bracket-newline': 'off',
+			'vue/html-quotes': 'off',
 			// A value that has no default is undefined, and its type says so.
 			'vue/require-default-prop': 'off',
 			'vue/no-v-html': 'error',

@@ -1,6 +1,7 @@
 /*
- * Editor extension for n8n (EXTERNAL_FRONTEND_HOOKS_URLS). It colours the links between Qflow nodes by whether they
- * fit, explains them on hover, and takes away a link that cannot work at the moment in which it is drawn.
+ * Editor extension for n8n (EXTERNAL_FRONTEND_HOOKS_URLS), in two parts that know nothing of each other. The first
+ * colours the links between Qflow nodes by whether they fit, explains them on hover, and takes away a link that cannot
+ * work at the moment in which it is drawn. The second, at the end, shows how far a run is while it lasts.
  *
  * The verdicts come from the hook file's route in n8n; no token is here. n8n's editor promises nothing about its
  * inside: all that is needed of it is named in `documentOf`, and where something else is found, or anything fails
@@ -567,5 +568,285 @@
 			guarded(() => tooltip.hide()),
 			{ passive: true, capture: true },
 		);
+	}
+})();
+
+/*
+ * How far runs of Qflow nodes are: beneath each node, while it lasts, what is being installed for it or what its code
+ * says. The page hears it from the hook file's route, as long as an execution of the open workflow runs. All that is
+ * needed of n8n's inside is in `stateOf` and `placeOf`; where there is something else, nothing is shown.
+ */
+(() => {
+	'use strict';
+
+	/** As the node cuts the name that it gives to the runner. */
+	const NAME_LENGTH = 200;
+	const UNFINISHED_CHARS = 1024 * 1024;
+	const KEEP_MS = 1_000;
+
+	const PHASES = {
+		resolve: 'choosing versions',
+		download: 'downloading',
+		install: 'installing',
+		compile: 'compiling',
+		verify: 'checking',
+	};
+
+	// --- n8n's editor ---------------------------------------------------------------------------------------------
+
+	/** What n8n knows of the open workflow's executions: a store beside the workflow's own, made when first needed. */
+	function stateOf(workflow) {
+		if (!Array.isArray(workflow?.allNodes) || !/\/workflow\/[^/]/.test(location.pathname)) return undefined;
+		const id = String(workflow.$id).replace(/^workflowDocuments\//, 'workflowExecutionStates/');
+		const state = workflow._p?._s?.get?.(id);
+		const isKnown = state !== workflow && typeof state?.$onAction === 'function' && 'activeExecutionId' in state;
+		return isKnown ? state : undefined;
+	}
+
+	const shortName = (name) => Array.from(name).slice(0, NAME_LENGTH).join('');
+	const isActiveQflow = (node) => /\.qflowPython$/.test(node.type) && !node.disabled;
+
+	/** A node on the canvas, by the name that the runner has. */
+	function placeOf(name) {
+		const drawn = document.querySelectorAll('[data-test-id="canvas-node"]');
+		return [...drawn].find((node) => shortName(node.dataset.nodeName ?? '') === name);
+	}
+
+	// --- what is told ---------------------------------------------------------------------------------------------
+
+	/** What to show of an event: {text, fraction?}; nothing ends what was shown; undefined changes nothing. */
+	function shownOf(kind, about) {
+		if (kind === 'ended') return null;
+		if (kind === 'progress') {
+			const fraction = typeof about.fraction === 'number' ? about.fraction : undefined;
+			const percent = fraction === undefined ? '' : `${Math.round(fraction * 100)} %`;
+			return { text: [percent, about.text].filter(Boolean).join(' ') || 'running', fraction };
+		}
+		if (kind !== 'installing') return undefined;
+		const { phase, package: name, packages_done: done, packages_total: of, bytes_done: had, bytes_total: all } = about;
+		if (!(phase in PHASES)) return null;
+		const isDownload = phase === 'download';
+		const count = isDownload && done > 0 && of > 0 ? ` · ${done} of ${of}` : '';
+		const packages = of > 0 && phase !== 'resolve' ? ` ${of} package${of === 1 ? '' : 's'}` : '';
+		const what = isDownload && name ? ` ${name}` : packages;
+		const part = all > 0 ? had / all : done / of; // not every index tells sizes
+		return { text: `${PHASES[phase]}${what}${count}`, fraction: isDownload && part > 0 ? Math.min(part, 1) : undefined };
+	}
+
+	/** Calls `take` with each event's kind and content until the stream ends. Rejects when it is cut off. */
+	async function listen(execution, signal, take) {
+		const named = document.querySelector('meta[name="n8n:config:rest-endpoint"]')?.content;
+		const route = `${named ? atob(named) : 'rest'}/qflow/executions/${encodeURIComponent(execution)}/events`;
+		const url = new URL(`${window.BASE_PATH ?? '/'}${route}`, location.origin);
+		// n8n ties its cookie to this, and an EventSource cannot send it.
+		const headers = { Accept: 'text/event-stream', 'browser-id': localStorage.getItem('n8n-browserId') ?? '' };
+		const response = await fetch(url, { headers, signal });
+		if (!response.ok || !/^text\/event-stream/.test(response.headers.get('Content-Type') ?? '')) return;
+		const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+		let rest = '';
+		for (;;) {
+			const { done, value } = await reader.read();
+			if (done) return;
+			const blocks = (rest + value).split('\n\n');
+			rest = blocks.pop();
+			if (rest.length > UNFINISHED_CHARS) return;
+			for (const block of blocks) {
+				const kind = /^event: (\w+)$/m.exec(block)?.[1];
+				const data = /^data: (.*)$/m.exec(block)?.[1];
+				if (kind !== undefined && data !== undefined) take(kind, JSON.parse(data));
+			}
+		}
+	}
+
+	// --- what people see ------------------------------------------------------------------------------------------
+
+	const STYLE = `
+.qflow-progress { position: absolute; left: 50%; top: calc(100% + var(--qflow-below, 6px)); z-index: 3; translate: -50% 0;
+	box-sizing: border-box; width: max-content; min-width: 92px; max-width: 210px; padding: 3px 8px 5px; border-radius: 6px;
+	border: 1px solid light-dark(#d9dce3, #45484f); background: light-dark(#fff, #26282d); color: light-dark(#4c525d, #c9cdd5);
+	font: 11px/1.35 var(--font-family, InterVariable, system-ui, sans-serif); text-align: center; pointer-events: none;
+	animation: qflow-appear .15s .25s both; }
+.qflow-progress span { display: block; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
+.qflow-progress i { display: block; height: 3px; margin-top: 3px; overflow: hidden; border-radius: 2px;
+	background: light-dark(#e4e6eb, #3d4047); }
+.qflow-progress i::before { content: ''; display: block; height: 100%; width: var(--qflow-done, 35%); border-radius: inherit;
+	background: light-dark(#2b6cd4, #6ea8fe); transition: width .2s; }
+.qflow-progress i.qflow-unknown::before { animation: qflow-to-and-fro 1.6s ease-in-out infinite alternate; }
+.qflow-said { position: fixed; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@keyframes qflow-appear { from { opacity: 0; } }
+@keyframes qflow-to-and-fro { from { translate: 0; } to { translate: 186%; } }
+@media (prefers-reduced-motion: reduce) {
+	.qflow-progress { animation-duration: 1ms; }
+	.qflow-progress i::before { transition: none; }
+	.qflow-progress i.qflow-unknown::before { animation: none; width: 100%; opacity: .45; }
+}
+`;
+	const style = document.createElement('style');
+	style.textContent = STYLE;
+	/** Where assistive technology hears what the badges say; of a percentage only that there is one. */
+	const said = document.createElement('div');
+	said.className = 'qflow-said';
+	said.setAttribute('role', 'status');
+	said.setAttribute('aria-live', 'polite');
+
+	class Badge {
+		#box = document.createElement('div');
+		#text = document.createElement('span');
+		#bar = document.createElement('i');
+		#heard = '';
+
+		constructor(name) {
+			this.name = name;
+			this.#box.className = 'qflow-progress';
+			this.#box.setAttribute('aria-hidden', 'true');
+			this.#box.append(this.#text, this.#bar);
+		}
+
+		show({ text, fraction }) {
+			this.#text.textContent = text;
+			this.#bar.className = fraction === undefined ? 'qflow-unknown' : '';
+			if (fraction === undefined) this.#bar.style.removeProperty('--qflow-done');
+			else this.#bar.style.setProperty('--qflow-done', `${Math.round(fraction * 1000) / 10}%`);
+			this.place();
+			const heard = `${this.name}: ${text.replace(/^\d+ %\s*/, '') || 'running'}`;
+			if (heard !== this.#heard) said.textContent = this.#heard = heard;
+		}
+
+		/** n8n draws a node anew now and then, as when it comes back into view. */
+		place() {
+			const place = placeOf(this.name);
+			if (place === undefined || this.#box.parentElement === place) return;
+			// Beneath all that n8n draws of it, as its name; sizes on the screen are those of the canvas times its zoom.
+			const { bottom, height } = place.getBoundingClientRect();
+			const lowest = Math.max(...[...place.querySelectorAll('*')].map((each) => each.getBoundingClientRect().bottom), bottom);
+			const below = height > 0 ? ((lowest - bottom) / height) * place.offsetHeight : 0;
+			this.#box.style.setProperty('--qflow-below', `${Math.round(below) + 6}px`);
+			place.append(this.#box);
+		}
+
+		remove() {
+			this.#box.remove();
+		}
+	}
+
+	// --- one open workflow ----------------------------------------------------------------------------------------
+
+	class Runs {
+		#workflow;
+		#execution;
+		#listening;
+		#badges = new Map();
+		#keeping;
+		#off;
+
+		constructor(workflow, state) {
+			this.state = state;
+			this.#workflow = workflow;
+			const look = guarded(() => this.#look());
+			this.#off = state.$onAction(({ after }) => {
+				queueMicrotask(look); // what it changes at once, and what it changes in the end
+				after(look);
+			}, true);
+			look();
+		}
+
+		close() {
+			this.#off?.();
+			this.#end();
+		}
+
+		#look() {
+			const id = this.state.activeExecutionId;
+			const execution = typeof id === 'string' && id !== '' ? id : undefined;
+			if (execution === this.#execution) return;
+			this.#end();
+			this.#execution = execution;
+			if (execution === undefined || !this.#workflow.allNodes.some(isActiveQflow)) return;
+			for (const each of [style, said]) if (!each.isConnected) document.body.append(each);
+			const listening = (this.#listening = new AbortController());
+			const take = (kind, about) => {
+				if (!listening.signal.aborted) this.#take(kind, about);
+			};
+			const end = () => {
+				if (this.#listening === listening) this.#clear();
+			};
+			// Cut off, or a runner that is away: nothing more is known, so nothing is shown.
+			listen(execution, listening.signal, guarded(take)).then(end, end);
+		}
+
+		#take(kind, about) {
+			const shown = shownOf(kind, about);
+			const name = String(about.node ?? '');
+			if (shown === undefined) return;
+			if (shown === null) {
+				this.#badges.get(name)?.remove();
+				this.#badges.delete(name);
+				return;
+			}
+			if (!this.#workflow.allNodes.some((node) => isActiveQflow(node) && shortName(node.name) === name)) return;
+			if (!this.#badges.has(name)) this.#badges.set(name, new Badge(name));
+			this.#badges.get(name).show(shown);
+			this.#keeping ??= setInterval(
+				guarded(() => this.#badges.forEach((badge) => badge.place())),
+				KEEP_MS,
+			);
+		}
+
+		#clear() {
+			clearInterval(this.#keeping);
+			this.#keeping = undefined;
+			for (const badge of this.#badges.values()) badge.remove();
+			this.#badges.clear();
+			said.textContent = '';
+		}
+
+		#end() {
+			this.#listening?.abort();
+			this.#listening = undefined;
+			this.#clear();
+		}
+	}
+
+	// --- start and end --------------------------------------------------------------------------------------------
+
+	let open;
+	let isOver = false;
+
+	/** Whatever fails here ends this part of the extension alone. */
+	function guarded(work) {
+		return (...given) => {
+			if (isOver) return;
+			try {
+				work(...given);
+			} catch {
+				isOver = true;
+				try {
+					open?.close();
+				} catch {
+					// What is left of it does nothing.
+				}
+				for (const each of [style, said]) each.remove();
+			}
+		};
+	}
+
+	function onEditor(hookStore) {
+		const workflow = hookStore?.workflowDocumentStore;
+		const state = stateOf(workflow);
+		if (state === open?.state) return;
+		open?.close();
+		open = state === undefined ? undefined : new Runs(workflow, state);
+	}
+
+	const hooks = (window.n8nExternalHooks ??= {});
+	for (const [group, event] of [
+		['main', 'routeChange'],
+		['workflow', 'open'],
+		['nodeView', 'mount'],
+		['nodeView', 'onRunNode'],
+		['nodeView', 'onRunWorkflow'],
+		['workflowRun', 'runWorkflow'],
+	]) {
+		((hooks[group] ??= {})[event] ??= []).push(guarded(onEditor));
 	}
 })();

@@ -2,12 +2,14 @@
 
 /*
  * Hook file for n8n (EXTERNAL_HOOK_FILES). It refuses to publish or to run a workflow in which a link between Qflow
- * nodes cannot work, lets the editor extension ask for the same check, and tells the runner when an execution is over.
+ * nodes cannot work, lets the editor extension ask for the same check and watch an execution, and tells the runner when
+ * an execution is over.
  * It never refuses a save; while the runner is away or slow it refuses nothing. Every kind of n8n process loads it:
  * main, webhook, worker and command line.
  */
 
 const { createHash } = require('node:crypto');
+const { once } = require('node:events');
 const { readFileSync } = require('node:fs');
 const { readFile } = require('node:fs/promises');
 const http = require('node:http');
@@ -18,6 +20,9 @@ const TIMEOUT_MS = 3_000;
 const MAX_CHECK_CHARS = 16 * 1024 * 1024;
 const CHECKS = { entries: 500, forMs: 10 * 60_000 };
 const SESSIONS = { entries: 500, forMs: 30_000 };
+/** Streams of progress: in this process, and for one browser. The runner says at least each 15 seconds that it is there. */
+const STREAMS = { all: 100, each: 4, forMs: 60 * 60_000, silentMs: 45_000 };
+const LOOKED_AT_CHARS = 4096;
 /** After a failure nobody waits for the runner again for this long, so a dead one does not slow every run down. */
 const REST_AFTER_FAILURE_MS = 5_000;
 const WARN_EVERY_MS = 60_000;
@@ -226,30 +231,42 @@ function endSession(run, workflow, executionId) {
 
 const sessions = new Memory(SESSIONS);
 
+/** Who calls: what n8n knows them by, and a name to remember them by. Undefined without n8n's cookie. */
+function callerOf(request) {
+	const cookie = /(?:^|;\s*)(n8n-auth=[^;]+)/.exec(request.headers.cookie ?? '')?.[1];
+	if (cookie === undefined) return undefined;
+	const headers = { cookie, 'browser-id': request.headers['browser-id'] ?? '' };
+	return { headers, key: hash(JSON.stringify(headers)) };
+}
+
 /** Whether the caller is signed in to this n8n. n8n itself is asked, with the caller's cookie, twice a minute. */
 async function isSignedIn(request, rest) {
-	const cookie = /(?:^|;\s*)(n8n-auth=[^;]+)/.exec(request.headers.cookie ?? '')?.[1];
-	if (cookie === undefined) return false;
-	const headers = { cookie, 'browser-id': request.headers['browser-id'] ?? '' };
-	const key = hash(JSON.stringify(headers));
-	if (sessions.get(key)) return true;
-	const signedIn = (await statusOf(request.socket, `/${rest}/active-workflows`, headers)) === 200;
-	if (signedIn) sessions.set(key, true);
+	const caller = callerOf(request);
+	if (caller === undefined) return false;
+	if (sessions.get(caller.key)) return true;
+	const signedIn = (await askItself(request.socket, `/${rest}/active-workflows`, caller.headers)).status === 200;
+	if (signedIn) sessions.set(caller.key, true);
 	return signedIn;
 }
 
-/** The status of a GET on the very address that a connection came in by. */
-function statusOf(socket, route, headers) {
+/** Status and beginning of the answer to a GET, on the very address that a connection came in by. */
+function askItself(socket, route, headers) {
 	const { localAddress: host, localPort: port, encrypted } = socket;
 	// The certificate is not looked at: it is our own process that is called, and its certificate names no address.
 	const options = { host, port, path: route, headers, timeout: TIMEOUT_MS, rejectUnauthorized: false };
 	return new Promise((resolve) => {
+		let text = '';
 		const call = (encrypted ? https : http).get(options, (response) => {
-			response.resume();
-			resolve(response.statusCode);
+			const end = () => resolve({ status: response.statusCode, text });
+			response.setEncoding('utf8');
+			response.on('data', (part) => {
+				if (text.length < LOOKED_AT_CHARS) text += part;
+				else call.destroy();
+			});
+			response.on('close', end);
 		});
-		call.on('timeout', () => call.destroy());
-		call.on('error', () => resolve(undefined));
+		call.setTimeout(TIMEOUT_MS, () => call.destroy());
+		call.on('error', () => resolve({ text }));
 	});
 }
 
@@ -272,6 +289,83 @@ async function answerCheck(request, response, rest) {
 	}
 }
 
+// --- progress of an execution, for the editor extension -------------------------------------------------------------
+
+const visible = new Memory(SESSIONS);
+/** Those that are open: what ends each, and whose it is. */
+const streams = new Map();
+
+/**
+ * Whether the caller may see this execution. n8n is asked, who answers with status 200 also where there is none: only
+ * an answer that names it counts. The names before its id are n8n's own.
+ */
+async function maySee(request, rest, caller, id) {
+	const key = hash(JSON.stringify([caller.key, id]));
+	if (visible.get(key)) return true;
+	const { status, text } = await askItself(request.socket, `/${rest}/executions/${id}`, caller.headers);
+	const named = /^\{"data":\{(?:"\w+":(?:"[^"\\]*"|[\w.-]+),)*?"id":"?([\w-]+)"?[,}]/.exec(text)?.[1];
+	const seen = status === 200 && named === id;
+	if (seen) visible.set(key, true);
+	return seen;
+}
+
+/** Sends on what the runner tells of an execution, until the page hangs up, the runner is silent, or an hour is over. */
+async function answerEvents(request, response, rest) {
+	const { id } = request.params;
+	const caller = callerOf(request);
+	const refuse = (status, message) => response.status(status).json({ message });
+	if (caller === undefined) return refuse(401, 'Sign in to n8n first.');
+	if (!/^[\w-]{1,64}$/.test(id)) return refuse(404, 'There is no such execution.');
+	if (!settings.url || Date.now() < restUntil) return refuse(503, 'The Qflow runner is away.');
+	const own = [...streams.values()].filter((whose) => whose === caller.key).length;
+	if (streams.size >= STREAMS.all || own >= STREAMS.each) return refuse(429, 'Too many streams of progress are open.');
+	const ending = new AbortController();
+	const stop = () => ending.abort();
+	streams.set(stop, caller.key);
+	response.on('close', stop);
+	try {
+		if (!(await maySee(request, rest, caller, id))) return refuse(404, 'There is no such execution.');
+		await relay(`${settings.url}/v1/executions/${id}/events`, response, ending);
+	} finally {
+		stop();
+		streams.delete(stop);
+	}
+}
+
+async function relay(url, response, ending) {
+	const { signal } = ending;
+	const waiting = setTimeout(() => ending.abort(), TIMEOUT_MS);
+	const over = setTimeout(() => ending.abort(), STREAMS.forMs);
+	let silent;
+	try {
+		const headers = { Authorization: `Bearer ${settings.token}`, Accept: 'text/event-stream' };
+		const upstream = await fetch(url, { redirect: 'error', headers, signal });
+		clearTimeout(waiting);
+		if (!upstream.ok || !/^text\/event-stream/.test(upstream.headers.get('Content-Type') ?? '')) {
+			throw new Error('The runner has no such stream.');
+		}
+		// Compressing it would hold it back.
+		response.set({ 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' });
+		response.type('text/event-stream').flushHeaders();
+		silent = setTimeout(() => ending.abort(), STREAMS.silentMs);
+		for await (const part of upstream.body) {
+			silent.refresh();
+			if (!response.write(part)) await once(response, 'drain', { signal });
+		}
+	} catch {
+		// The runner is away, or the page: what the stream was for is a convenience.
+		if (!response.headersSent && !response.destroyed) response.status(503).json({ message: 'The Qflow runner is away.' });
+	} finally {
+		for (const timer of [waiting, over, silent]) clearTimeout(timer);
+		response.end();
+	}
+}
+
+/** n8n waits for its open connections when it stops. */
+function endStreams() {
+	for (const stop of streams.keys()) stop();
+}
+
 function addRoutes(server) {
 	if (typeof server?.app?.post !== 'function') return;
 	const rest = server.restEndpoint ?? 'rest';
@@ -280,13 +374,16 @@ function addRoutes(server) {
 		const script = await readFile(path.join(__dirname, 'qflow-editor.js'), 'utf8');
 		response.set('Cache-Control', 'no-cache').type('text/javascript').send(script);
 	});
+	server.app.get(`/${rest}/qflow/executions/:id/events`, (request, response, next) => {
+		answerEvents(request, response, rest).catch(next);
+	});
 	server.app.post(`/${rest}/qflow/check`, (request, response, next) => {
 		answerCheck(request, response, rest).catch(next);
 	});
 }
 
 module.exports = {
-	n8n: { ready: [async (server) => addRoutes(server)] },
+	n8n: { ready: [async (server) => addRoutes(server)], stop: [async () => endStreams()] },
 	workflow: {
 		activate: [refuseBadLinks],
 		preExecute: [refuseBadLinks],

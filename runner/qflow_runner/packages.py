@@ -11,13 +11,14 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 
 import structlog
 
 from qflow_runner.errors import DependencyError
 from qflow_runner.layers import Layer, Layers, Lock
+from qflow_runner.observe import metrics
 from qflow_runner.observe.events import Events
 from qflow_runner.vetting import Vetting
 
@@ -78,13 +79,23 @@ class Packages:
         """
         seen = self._of(workflow, python, execution)
         if requirements:
+            new = requirements not in seen.sets
+            if new:
+                self._events.tell(execution, "installing", node, phase="resolve")
             lock = await self._lock(seen, workflow, python, requirements)
+            if new:
+                self._events.tell(execution, "installing", node, phase="done")
         elif seen.lock is not None and self._layers.has(seen.lock):
             lock = seen.lock  # for the objects of its workflow's other nodes, whose classes are in there
         else:
             yield NONE
             return
-        async with self.installed(lock, execution=execution, node=node) as ready:
+        async with AsyncExitStack() as held:
+            try:
+                ready = await held.enter_async_context(self.installed(lock, execution=execution, node=node))
+            except DependencyError:
+                self._part(workflow, python)
+                raise
             yield ready
 
     @asynccontextmanager
@@ -96,10 +107,12 @@ class Packages:
         warning = await self._vetting.vet(lock)
         installed = ""
         if self._layers.has(lock):
+            metrics.LAYERS_USED.labels(found="memory").inc()
             layer = await self._layers.layer(lock)
         else:
             began = time.monotonic()
             missing = self._layers.on_disk(lock) is None
+            metrics.LAYERS_USED.labels(found="built" if missing else "disk").inc()
             async with self._watched(lock, execution, node):
                 layer = await self._layers.layer(lock)
             installed = _installed(layer, time.monotonic() - began) if missing else ""
@@ -191,6 +204,12 @@ class Packages:
         if len(self._begun) > EXECUTIONS:
             self._begun.popitem(last=False)
         return seen
+
+    def _part(self, workflow: str, python: str) -> None:
+        """What could not be installed for one node must not stand in the way of the workflow's others."""
+        self._seen.pop((workflow, python), None)
+        for began in [each for each in self._begun if each[:2] == (workflow, python)]:
+            del self._begun[began]
 
     def _newest(self, workflow: str, python: str) -> _Seen:
         """What is known of the workflow, begun anew where a person decided on other versions meanwhile."""

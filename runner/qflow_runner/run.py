@@ -10,6 +10,7 @@
 The items are never parsed here: the guest parses once and encodes once, and n8n parses once.
 """
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -28,6 +29,8 @@ from qflow_runner.errors import QflowError, ResultTooLarge, SandboxError, Sessio
 from qflow_runner.files import Files
 from qflow_runner.layers import Lock
 from qflow_runner.observe.events import Events
+from qflow_runner.observe.trace import Trace
+from qflow_runner.observe.tracing import Tracing
 from qflow_runner.packages import Packages, Ready
 from qflow_runner.reporting import Recorded, Reports, Subject
 from qflow_runner.sandbox.checked import checked_hints, checked_logs, checked_text
@@ -67,6 +70,10 @@ class RunRequest:
     """How long it waited for a place, of the time that it may wait for a sandbox."""
     lane: int = 0
     """Runs of one execution in different lanes have sessions of their own, and run at the same time."""
+    request: str = ""
+    """What the caller's HTTP request is called, for the log."""
+    trace: Trace | None = None
+    """The caller's, of which the run becomes a part."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ class Flow:
         reports: Reports,
         code_policy: CodePolicy,
         limiter: Limiter,
+        tracing: Tracing,
     ) -> None:
         self._definitions = definitions
         self._packages = packages
@@ -116,6 +124,7 @@ class Flow:
         self._reports = reports
         self._code_policy = code_policy
         self._limiter = limiter
+        self._tracing = tracing
         self._numbers = itertools.count(1)
 
     @asynccontextmanager
@@ -124,7 +133,7 @@ class Flow:
 
         Raises QflowError for every way in which it can fail. Cancelling it kills the code.
         """
-        began = time.perf_counter()
+        began = time.perf_counter() - request.waited_s
         definition = await self._definitions.get(request.definition)
         self._events.tell(request.execution, "started", request.node)
         key = await self._cache_key(request, definition, payload)
@@ -136,10 +145,16 @@ class Flow:
             definition.python,
             bytes_in=payload.size if isinstance(payload, BodyStream) else len(payload),
             items=None if isinstance(payload, BodyStream) else payload,
+            request=request.request,
+            span=self._tracing.begin(request.trace, request.waited_s),
         )
+        request = replace(request, trace=about.span.trace)
         cached = await self._cache.get(key) if key else None
         if cached is not None:
-            timing = dict.fromkeys(TIMES, 0.0) | {"total_ms": _ms(time.perf_counter() - began)}
+            timing = dict.fromkeys(TIMES, 0.0) | {
+                "queue_ms": _ms(request.waited_s),
+                "total_ms": _ms(time.perf_counter() - began),
+            }
             record = await self._reports.succeeded(
                 about, timing, [], cached=True, errors=cached.errors, bytes_out=len(cached.payload)
             )
@@ -155,6 +170,9 @@ class Flow:
             except QflowError as error:
                 error.members.setdefault("node", request.node)
                 await self._reports.failed(about, error, (time.perf_counter() - began) * 1000)
+                raise
+            except asyncio.CancelledError:
+                self._reports.cancelled(about, (time.perf_counter() - began) * 1000)
                 raise
             if key and answer.lasting and not isinstance(answer.payload, ResultStream):
                 result = Cached(answer.payload, answer.errors, time.time())
@@ -223,6 +241,7 @@ class Flow:
         progress: "_Progress",
     ) -> RunAnswer:
         place = Place(request.workflow, request.execution, request.lane)
+        entered = time.perf_counter()
         ready = await held.enter_async_context(self._ready(request, definition))
         packed = time.perf_counter()
         guest = await held.enter_async_context(
@@ -268,8 +287,8 @@ class Flow:
         ended = time.perf_counter()
         timing = {
             "total_ms": _ms(ended - progress.began),
-            "packages_ms": _ms(packed - progress.began),
-            "queue_ms": _ms(leased - packed),
+            "packages_ms": _ms(packed - entered),
+            "queue_ms": _ms(leased - packed + request.waited_s),
             "sandbox_ms": _ms(handed - leased),
         } | {f"{phase}_ms": _measured(done.timing.get(phase)) for phase in PHASES}
         return RunAnswer(
@@ -322,6 +341,7 @@ class Flow:
             output_mb=definition.output_mb,
             log_kb=definition.log_kb,
             threads=max(1, int(definition.cpus)) if definition.cpus else 0,
+            traceparent="" if request.trace is None else str(request.trace),
         )
 
 

@@ -77,7 +77,7 @@ async def test_body_over_the_limit(runner: RunnerClient) -> None:
     headers = {"Content-Length": str(limit + 1), "Authorization": runner.http.headers["Authorization"]}
     reader, writer = await asyncio.open_connection("127.0.0.1", int(runner.address.rpartition(":")[2]))
     path = f"/v1/definitions/{definition}/runs?workflow=w&execution=e"
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
     writer.write(head.encode() + b"\r\n{")
     answer = await asyncio.wait_for(reader.read(4096), 5)
     writer.close()

@@ -7,7 +7,6 @@ import aiohttp
 import pytest
 
 from tests.faults.conftest import Start
-from tests.faults.runner import RunnerProcess
 from tests.runner import RunnerClient
 
 MAKE = (

@@ -395,7 +395,7 @@ async def _raw_get(address: str) -> tuple[int, Any]:
     reader, writer = await asyncio.open_connection(host, int(port))
     path = "/" + address.removeprefix("http://").partition("/")[2]
     writer.write(
-        f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
     )
     answer = await reader.read()
     writer.close()

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
-from lab.cache import node_home
+from lab.cache import n8n_home, node_home
 from lab.workflows import Workflow, chain, node, qflow
 from qflow_runner.n8n_files import write_files
 
@@ -29,6 +31,27 @@ const loaded = require(hooks);
 })();
 """
 
+# In n8n's place: its web framework, and of its own routes the one that says who may see which execution.
+SERVER = """
+const express = require(process.argv[1]);
+const loaded = require(process.argv[2]);
+const app = express();
+let asked = 0;
+app.get('/rest/executions/:id', (request, response) => {
+    asked += 1;
+    const { cookie } = request.headers;
+    if (!/^n8n-auth=(one|two)$/.test(cookie ?? '')) return response.status(401).json({});
+    if (request.headers['browser-id'] !== 'b') return response.status(401).json({});
+    if (cookie !== 'n8n-auth=one') return response.json({}); // as n8n answers who may not see it
+    const { id } = request.params;
+    response.json({ data: { finished: false, name: 'x', stoppedAt: null, id, data: 'd'.repeat(1e6) } });
+});
+app.get('/asked', (_request, response) => response.json(asked));
+app.get('/stop', async (_request, response) => { await loaded.n8n.stop[0](); response.json(true); });
+loaded.n8n.ready[0]({ app, restEndpoint: 'rest' });
+const server = app.listen(0, '127.0.0.1', () => console.log(server.address().port));
+"""
+
 
 class FakeRunner:
     """Answers every check with `links`, or as `answer` says, and remembers what it was asked."""
@@ -39,6 +62,7 @@ class FakeRunner:
         self.tokens: set[str] = set()
         self.links: list[dict[str, str]] = []
         self.ended: list[str] = []
+        self.watchers = 0
         self.answer: Callable[[], Awaitable[web.Response]] = self._links
 
     async def check(self, request: web.Request) -> web.Response:
@@ -49,6 +73,19 @@ class FakeRunner:
     async def end(self, request: web.Request) -> web.Response:
         self.ended.append(request.match_info["id"])
         return web.json_response({"ended": 1})
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """One event, and then nothing until the other side goes."""
+        self.tokens.add(request.headers["Authorization"])
+        reply = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await reply.prepare(request)
+        await reply.write(b'event: progress\ndata: {"node": "A"}\n\n')
+        self.watchers += 1
+        try:
+            await asyncio.sleep(60)
+        finally:
+            self.watchers -= 1
+        return reply
 
     async def _links(self) -> web.Response:
         return web.json_response({"ok": not self.links, "links": self.links, "nodes": [], "suggestions": []})
@@ -69,6 +106,7 @@ async def _fake() -> AsyncIterator[FakeRunner]:
     app = web.Application()
     app.router.add_post("/v1/workflows/check", fake.check)
     app.router.add_delete("/v1/executions/{id}/session", fake.end)
+    app.router.add_get("/v1/executions/{id}/events", fake.events)
     server = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await server.setup()
     await web.TCPSite(server, "127.0.0.1", 0).start()
@@ -248,3 +286,122 @@ async def test_an_execution_that_is_over_ends_its_session(tmp_path: Path, fake: 
 
     assert [None] * len(runs) == reply["thrown"]
     assert ["1", "4/5"] == sorted(fake.ended)
+
+
+@pytest.fixture(name="stand")
+async def _stand(tmp_path: Path, fake: FakeRunner) -> AsyncIterator[aiohttp.ClientSession]:
+    """A server with the hook file's routes, as one who is signed in."""
+    write_files(tmp_path / "hooks", fake.url, TOKEN)
+    process = await asyncio.create_subprocess_exec(
+        node_home() / "bin" / "node",
+        *("-e", SERVER),
+        n8n_home() / "node_modules" / "express",
+        tmp_path / "hooks" / "qflow-hooks.cjs",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        port = int(await process.stdout.readline())
+    try:
+        headers = {"Cookie": "n8n-auth=one", "browser-id": "b"}
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as stand:
+            yield stand
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def events(execution: str) -> str:
+    return f"/rest/qflow/executions/{execution}/events"
+
+
+async def until_watched(fake: FakeRunner, watchers: int) -> None:
+    async with asyncio.timeout(10):
+        while fake.watchers != watchers:
+            await asyncio.sleep(0.01)
+
+
+async def test_an_execution_is_streamed_to_who_may_see_it(
+    stand: aiohttp.ClientSession, fake: FakeRunner
+) -> None:
+    """With the runner's token, which the page never has; and the stream ends with the page."""
+    async with stand.get(events("7")) as response:
+        assert 200 == response.status
+        assert "text/event-stream" == response.content_type
+        assert "no-transform" in response.headers["Cache-Control"]
+        assert b"event: progress" in await response.content.readany()
+        await until_watched(fake, 1)
+        response.close()
+
+    await until_watched(fake, 0)
+    assert {f"Bearer {TOKEN}"} == fake.tokens
+
+
+@pytest.mark.parametrize(
+    ("headers", "execution", "status"),
+    [
+        ({"Cookie": ""}, "7", 401),
+        ({"Cookie": "n8n-auth=forged"}, "7", 404),
+        ({"Cookie": "n8n-auth=two"}, "7", 404),
+        ({"browser-id": "another"}, "7", 404),
+        ({}, "..%2f..%2fv1", 404),
+        ({}, "7?x=1%23", 200),
+        ({}, "x" * 80, 404),
+    ],
+)
+async def test_others_hear_nothing(
+    stand: aiohttp.ClientSession, fake: FakeRunner, headers: dict[str, str], execution: str, status: int
+) -> None:
+    """Nobody who is not signed in, nobody who may not see it, and no path of the runner that is no execution."""
+    url = URL(f"/rest/qflow/executions/{execution.replace('?', '/events?')}", encoded=True)
+    if "?" not in execution:
+        url = URL(events(execution), encoded=True)
+    async with stand.get(url, headers=headers) as response:
+        assert status == response.status
+    assert (status == 200) == bool(fake.tokens)
+
+
+async def test_streams_are_bounded_and_end_when_n8n_stops(
+    stand: aiohttp.ClientSession, fake: FakeRunner
+) -> None:
+    """Four for one browser; n8n is asked once about the same execution."""
+    opened = [await stand.get(events("7")) for _ in range(4)]
+    assert [200] * 4 == [each.status for each in opened]
+    async with stand.get(events("7")) as refused:
+        assert 429 == refused.status
+    async with stand.get("/asked") as response:
+        assert 1 == await response.json()
+    await until_watched(fake, 4)
+    async with stand.get("/stop") as response:
+        assert await response.json()
+
+    await until_watched(fake, 0)
+    async with asyncio.timeout(10):
+        for each in opened:
+            await each.read()
+    async with stand.get(events("7")) as again:
+        assert 200 == again.status
+
+
+async def test_a_runner_that_is_away_has_no_stream(tmp_path: Path, fake: FakeRunner) -> None:
+    """Said to the page alone, at once; the log stays quiet."""
+    write_files(tmp_path, "http://127.0.0.1:9", TOKEN)
+    process = await asyncio.create_subprocess_exec(
+        node_home() / "bin" / "node",
+        *("-e", SERVER),
+        n8n_home() / "node_modules" / "express",
+        tmp_path / "qflow-hooks.cjs",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    headers = {"Cookie": "n8n-auth=one", "browser-id": "b"}
+    try:
+        async with asyncio.timeout(20), aiohttp.ClientSession(headers=headers) as stand:
+            port = int(await process.stdout.readline())
+            async with stand.get(f"http://127.0.0.1:{port}{events('7')}") as response:
+                assert 503 == response.status
+    finally:
+        process.kill()
+        _, log = await process.communicate()
+    assert b"" == log

@@ -65,3 +65,24 @@ def test_what_is_kept_moves_with_the_data_directory(tmp_path: Path) -> None:
 
     kept = [settings.layers_dir, settings.files_path, settings.spill_path, settings.results_path]
     assert all(path.parent == tmp_path for path in kept)
+
+
+def test_plain_processes_do_not_serve_others() -> None:
+    """Code without a boundary is for the person who sits at the machine, whatever token there is."""
+    with pytest.raises(ValidationError, match="QFLOW_BACKEND=process"):
+        Settings(backend="process", host="0.0.0.0", token="a-secret-of-16-characters")
+
+    assert Settings(backend="process", host="127.0.0.1").backend == "process"
+
+
+def test_plain_processes_are_never_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked for by name, also where there is no Docker."""
+    monkeypatch.delenv("QFLOW_BACKEND", raising=False)
+
+    assert Settings().backend == "docker"
+
+
+def test_required_isolation_is_not_to_be_had_from_plain_processes() -> None:
+    """Said at the start, and not at the first run."""
+    with pytest.raises(ValidationError, match="QFLOW_ISOLATION"):
+        Settings(backend="process", isolation="required")

@@ -21,7 +21,7 @@ MESSAGES: dict[str, tuple[wire.Message, int]] = {
     "kill": (wire.Kill("tok"), 0),
     "exited": (wire.Exited("tok", -9, True), 0),
     "define": (wire.Define("d", "def f(): pass", "f", "auto", "auto", "strict", 4, "shared"), 0),
-    "run": (wire.Run(3, "d", "w", "e", "n", 1.5, "stop", True, "http://127.7.0.1:3128", 8, 4, 16, 2), 5),
+    "run": (wire.Run(3, "d", "w", "e", "n", 1.5, "stop", True, "http://127.7.0.1:3128", 8, 4, 16, 2, "00-1a-2b-01"), 5),
     "done": (wire.Done(3, 2, 1, {"code": 0.5}, [["stdout", "hi"]], ["h"], ["r"], 0.25, ["r"], {"cpu_ms": 1.5}), 2),
     "failed": (wire.Failed(3, {"code": "x"}), 0),
     "want": (wire.Want("r", "value"), 0),

@@ -91,6 +91,8 @@ export interface Problem {
 	parameter?: string;
 	traceback?: string;
 	logs?: LogLine[];
+	/** The run's page in the console. */
+	link?: unknown;
 }
 
 export interface ReplyItem {
@@ -113,6 +115,8 @@ export interface RunReply {
 	resources?: Record<string, unknown>;
 	/** How many of `items` carry `error`. */
 	errors: number;
+	/** The run's page in the console; absent where the runner does not know its own address. */
+	link?: unknown;
 }
 
 export interface Parameter {

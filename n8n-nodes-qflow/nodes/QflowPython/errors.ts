@@ -2,7 +2,7 @@ import type { INode } from 'n8n-workflow';
 import { NodeOperationError } from 'n8n-workflow';
 
 import type { Problem } from './api';
-import { toHtml, toHtmlCode } from './html';
+import { toHtml, toHtmlCode, toLink } from './html';
 import { printedLines } from './logs';
 
 /** How much of what was printed stands in an error; the last of it says most. */
@@ -16,12 +16,14 @@ export function problemError(node: INode, problem: Problem): NodeOperationError 
 }
 
 /** HTML: what to do, the traceback, and the last of what was printed. */
-export function explanation({ hint, traceback, logs }: Problem): string {
+export function explanation({ hint, traceback, logs, link }: Problem): string {
 	const parts: string[] = [];
 	if (hint) parts.push(toHtml(hint));
 	if (traceback) parts.push(toHtmlCode(traceback));
 	const printed = printedLines(logs ?? []).slice(-PRINTED_LINES);
 	if (printed.length > 0) parts.push(`Printed before:<br>${toHtmlCode(printed.join('\n'))}`);
+	const page = toLink('Open the run in the console', link);
+	if (page) parts.push(page);
 	return parts.join('<br><br>');
 }
 

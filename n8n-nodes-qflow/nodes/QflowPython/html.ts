@@ -9,6 +9,12 @@ export function toHtml(text: string): string {
 		.replace(/\n/g, '<br>\n');
 }
 
+/** A link that opens beside n8n; empty for what is no address of a web page. */
+export function toLink(text: string, url: unknown): string {
+	if (typeof url !== 'string' || !/^https?:\/\/[^\s"'<>`\\]+$/i.test(url)) return '';
+	return `<a href="${toHtml(url)}" target="_blank" rel="noopener">${toHtml(text)}</a>`;
+}
+
 /** Text with its indentation. A back quote would otherwise start a code span of n8n's. */
 export function toHtmlCode(text: string): string {
 	const lines = text.trimEnd().split('\n');

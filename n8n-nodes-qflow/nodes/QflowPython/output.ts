@@ -1,8 +1,8 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import type { LogLine, ReplyItem } from './api';
+import type { LogLine, ReplyItem, RunReply } from './api';
 import { explanation } from './errors';
-import { toHtml, toHtmlCode } from './html';
+import { toHtml, toHtmlCode, toLink } from './html';
 import { printedLines } from './logs';
 
 /** Characters of printed text that a hint shows. */
@@ -11,9 +11,11 @@ const HINT_LENGTH = 4_000;
 /** Lines that go to the browser's console; each is a message of its own to the editor. */
 const CONSOLE_LINES = 500;
 
-/** A run that takes longer says what took its time, with the phases that took at least as long as this. */
+/** A run in production that takes longer says what took its time; one that a person watches always does. */
 const NOTICED_MS = 1_000;
-const SHOWN_MS = 10;
+
+/** Phases that took less are not worth a word, in a run of less than a second and in a longer one. */
+const SHOWN_MS = [1, 10] as const;
 
 /** Shows what the code printed, and the runner's hints, to the person who looks at the node. */
 export function showOutput(context: IExecuteFunctions, logs: LogLine[], hints: string[]): void {
@@ -30,27 +32,33 @@ export function showOutput(context: IExecuteFunctions, logs: LogLine[], hints: s
 	}
 }
 
-/** What the run's time went into, where a person may have noticed it. */
+/** What the run's time went into and how much memory it took, with a link to its page. */
 export function showCost(
 	context: IExecuteFunctions,
-	timing: Record<string, unknown> | undefined,
-	resources: Record<string, unknown> | undefined,
+	{ timing, resources, link }: Pick<RunReply, 'timing' | 'resources' | 'link'>,
 ): void {
 	const total = Number(timing?.total_ms);
-	if (!(total > NOTICED_MS)) return;
-	const parts = Object.entries(timing ?? {}).flatMap(([name, value]) => {
+	if (!(total > (context.getMode() === 'manual' ? 0 : NOTICED_MS))) return;
+	const least = total < NOTICED_MS ? SHOWN_MS[0] : SHOWN_MS[1];
+	const phases = Object.entries(timing ?? {}).flatMap(([name, value]): Array<[string, number]> => {
 		const ms = Number(value);
-		if (name === 'total_ms' || !name.endsWith('_ms') || !(ms >= SHOWN_MS)) return [];
-		return [`${name.slice(0, -3).replace(/_/g, ' ')} ${seconds(ms)}`];
+		if (name === 'total_ms' || !name.endsWith('_ms') || !(ms > 0)) return [];
+		return [[name.slice(0, -3).replace(/_/g, ' '), ms]];
 	});
+	const rest = phases.reduce((left, [, ms]) => left - ms, total);
+	if (phases.length > 0) phases.push(['other', rest]);
+	const parts = phases.flatMap(([name, ms]) => (ms >= least ? [`${name} ${duration(ms)}`] : []));
 	const peak = Math.round(Number(resources?.peak_mb));
 	const memory = peak > 0 ? ` · ${peak} MB peak` : '';
-	const message = `${seconds(total)}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}${memory}`;
-	context.addExecutionHints({ message: toHtml(message), type: 'info', location: 'outputPane' });
+	const cost = `${duration(total)}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}${memory}`;
+	const page = toLink('Open the run', link);
+	const message = `${toHtml(cost)}${page ? ` · ${page}` : ''}`;
+	context.addExecutionHints({ message, type: 'info', location: 'outputPane' });
 }
 
-function seconds(ms: number): string {
-	return `${(ms / 1000).toFixed(ms < 100 ? 2 : 1)} s`;
+function duration(ms: number): string {
+	if (ms < 1) return 'under 1 ms';
+	return ms < NOTICED_MS ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 function printedHint(lines: string[]): string {

@@ -11,6 +11,7 @@ import { showCost, showFailures, showOutput } from './output';
 import { checkParents } from './parents';
 import { DEFAULT_TIMEOUT_S, readDefinition, readPlace, readQuery } from './request';
 import { readSecrets } from './secrets';
+import { traceparent } from './trace';
 import { call } from './transport';
 import type { Uploaded } from './upload';
 import { uploadFiles } from './upload';
@@ -47,6 +48,7 @@ export async function runPython(
 			body: encodeRun(items, argumentList, files.items, secrets?.values),
 			timeoutMs: timeLimit(stored) * 1000,
 			runs: true,
+			headers: { traceparent: traceparent(context, node, place.execution) },
 		});
 	});
 	if (answer.status !== 200 || !Array.isArray(answer.body.items)) {
@@ -54,7 +56,7 @@ export async function runPython(
 	}
 	const reply = answer.body as unknown as RunReply;
 	showOutput(context, reply.logs, reply.hints);
-	showCost(context, reply.timing, reply.resources);
+	showCost(context, reply);
 	if (reply.errors > 0) showFailures(context, reply.items);
 	if (reply.items.some(({ binary }) => binary !== undefined)) {
 		await downloadFiles(context, node, reply.items, files.byId, place);

@@ -28,6 +28,7 @@ export interface Call {
 	timeoutMs: number;
 	/** Whether code may have been run when no answer comes. */
 	runs?: boolean;
+	headers?: Record<string, string>;
 }
 
 export interface Answer {
@@ -152,13 +153,13 @@ async function send(
 	request: Call,
 	encoding: 'arraybuffer' | 'stream',
 ): Promise<IN8nHttpFullResponse> {
-	const { method, path, body, size, timeoutMs } = request;
+	const { method, path, body, size, timeoutMs, headers } = request;
 	try {
 		return (await context.helpers.httpRequestWithAuthentication.call(context, 'qflowApi', {
 			method,
 			url: path,
 			...(body === undefined ? {} : { body }),
-			headers: { Accept: 'application/json', ...describe(size) },
+			headers: { Accept: 'application/json', ...describe(size), ...headers },
 			encoding,
 			returnFullResponse: true,
 			ignoreHttpStatusErrors: true,

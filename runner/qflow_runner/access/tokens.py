@@ -91,6 +91,12 @@ class Tokens:
         self._last_used[caller.id] = now
         return caller
 
+    @property
+    def next_expiry(self) -> float | None:
+        """Unix time at which the first of the tokens that are in memory ends; None where none does."""
+        first = min((caller.expires for caller in self._known.values()), default=float("inf"))
+        return None if first == float("inf") else first
+
     async def verify(self, token: str) -> Caller | None:
         """As the database has it; None for what is no token. Raises Unauthorized and DatabaseUnavailable."""
         form = _FORM.fullmatch(token)

@@ -6,11 +6,12 @@ from typing import Any
 from aiohttp import web
 
 from qflow_runner.analysis import Analysis
-from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited, query_of
+from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited, paced, query_of
 from qflow_runner.api.catalogue_models import SandboxRetired
 from qflow_runner.api.files import read_multipart
 from qflow_runner.api.found import found_in
 from qflow_runner.api.guard import about
+from qflow_runner.api.headers import request_id
 from qflow_runner.api.models import RunQuery
 from qflow_runner.api.replies import run_reply
 from qflow_runner.api.saved_models import DefinitionAnswer, DefinitionBody
@@ -18,10 +19,9 @@ from qflow_runner.api.saving import request_of
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import check_python
 from qflow_runner.errors import BodyTooLarge, SandboxUnknown
+from qflow_runner.observe.trace import HEADER, read_trace
 from qflow_runner.run import RunRequest
 from qflow_runner.sandbox.streams import HELD, STREAMED_FROM, BodyStream
-
-CHUNK = 256 * 1024
 
 
 async def put_definition(request: web.Request) -> web.Response:
@@ -56,6 +56,8 @@ async def run(request: web.Request) -> web.StreamResponse:
         on_error=query.on_error,
         keep=query.keep,
         bounds=tuple(tuple(each.split(",")) for each in query.bound.split(";")) if query.bound else (),
+        request=request_id(request),
+        trace=read_trace(request.headers.get(HEADER)),
     )
     await state.definitions.get(
         wanted.definition
@@ -112,4 +114,4 @@ async def _run_body(request: web.Request, query: RunQuery) -> bytes | BodyStream
         raise BodyTooLarge(f"The items are {size} bytes; this runner takes {limit}.")
     if size < STREAMED_FROM or "Content-Encoding" in request.headers:
         return await limited(request, limit, hint=None)
-    return BodyStream(size, request.content.iter_chunked(CHUNK))
+    return BodyStream(size, paced(request))

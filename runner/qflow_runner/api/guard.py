@@ -82,9 +82,9 @@ def who(caller: Caller | None, request: web.Request) -> Who:
     return Who(origin=address) if caller is None else Who(caller.id, caller.name, address)
 
 
-def about(request: web.Request, object: str, **details: Any) -> None:  # noqa: A002 - what the log calls it
+def about(request: web.Request, thing: str, **details: Any) -> None:
     """What the audit log says of this call, beside its action."""
-    request[ABOUT] = {"object": object, **details}
+    request[ABOUT] = {"object": thing, **details}
 
 
 def _name_of(host: str) -> str:

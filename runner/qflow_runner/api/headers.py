@@ -1,5 +1,8 @@
 """What every answer says to browsers, and which pages may read it."""
 
+import re
+import secrets
+
 from aiohttp import hdrs, web
 
 from qflow_runner.api.state import STATE
@@ -12,14 +15,27 @@ _ALWAYS = {
 }
 YEAR_S = 31_536_000
 PREFLIGHT_S = 600
+REQUEST_HEADER = "X-Request-Id"
+REQUEST = web.RequestKey("request", str)
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = "GET, POST, PUT, DELETE"
 _SENT = "Authorization, Content-Type"
 _READ = "Retry-After, Content-Disposition"
 
 
+def request_id(request: web.Request) -> str:
+    """What this request is called in the log: as the caller says, where that is plain, else a name of our own."""
+    known = request.get(REQUEST)
+    if known is None:
+        given = request.headers.get(REQUEST_HEADER, "")
+        known = request[REQUEST] = given if _PLAIN.fullmatch(given) else secrets.token_hex(8)
+    return known
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Where the handler has said otherwise, that stays."""
     headers = response.headers
+    headers.setdefault(REQUEST_HEADER, request_id(request))
     for name, value in _ALWAYS.items():
         headers.setdefault(name, value)
     if request.path.startswith("/v1/"):

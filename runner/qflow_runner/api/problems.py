@@ -8,21 +8,33 @@ from aiohttp import web
 from qflow_runner.api.connections import CONNECTIONS
 from qflow_runner.api.console import is_console
 from qflow_runner.api.guard import ABOUT, CALLER, who
-from qflow_runner.api.headers import preflight
+from qflow_runner.api.headers import preflight, request_id
 from qflow_runner.api.routes import Handler, Route
 from qflow_runner.api.state import STATE
 from qflow_runner.errors import (
     BodyTooLarge,
+    HostRefused,
     Internal,
     MethodNotAllowed,
     NotFound,
     QflowError,
+    RateLimited,
     RequestError,
+    ScopeMissing,
+    Unauthorized,
 )
 from qflow_runner.errors.access import BodyStalled
+from qflow_runner.observe import metrics
 from qflow_runner.observe.masking import masked_value
 
 log = structlog.get_logger()
+
+REFUSALS: dict[type[QflowError], str] = {
+    Unauthorized: "unauthorized",
+    ScopeMissing: "scope_missing",
+    RateLimited: "rate_limited",
+    HostRefused: "host_refused",
+}
 
 ROUTED = web.AppKey("routed", dict[web.AbstractRoute, Route])
 """The row of the table that a request was matched to."""
@@ -32,16 +44,24 @@ ROUTED = web.AppKey("routed", dict[web.AbstractRoute, Route])
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         request.app[CONNECTIONS].spoke(request.protocol)
-        return await _guarded(request, handler)
+        return _counted(await _guarded(request, handler))
     except QflowError as error:
-        return problem(error)
+        refused = REFUSALS.get(type(error))
+        if refused is not None:
+            metrics.REQUESTS_REFUSED.labels(reason=refused).inc()
+        return _counted(problem(error))
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return problem(_from_http(error))
+        return _counted(problem(_from_http(error)))
     except Exception:
-        log.exception("request.failed", method=request.method, path=request.path)
-        return problem(Internal("The runner made a mistake."))
+        log.exception("request.failed", method=request.method, path=request.path, request=request_id(request))
+        return _counted(problem(Internal("The runner made a mistake.")))
+
+
+def _counted(response: web.StreamResponse) -> web.StreamResponse:
+    metrics.REQUESTS.labels(status=f"{response.status // 100}xx").inc()
+    return response
 
 
 def problem(error: QflowError) -> web.Response:

@@ -8,9 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited
 from qflow_runner.api.found import found_in
+from qflow_runner.api.headers import request_id
 from qflow_runner.api.replies import run_reply
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import MAX_CODE, Definition, DefinitionRequest, content_of
+from qflow_runner.observe.trace import HEADER, read_trace
 from qflow_runner.run import RunRequest
 
 
@@ -50,6 +52,8 @@ async def replay(request: web.Request) -> web.StreamResponse:
         workflow=run["workflow"],
         execution=f"replay-{secrets.token_hex(8)}",
         node=run["node"],
+        request=request_id(request),
+        trace=read_trace(request.headers.get(HEADER)),
     )
     try:
         async with state.flow.run(again, items) as answer:

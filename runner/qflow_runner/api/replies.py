@@ -1,5 +1,6 @@
 """The answer of a run as HTTP: the guest's items, with the rest spliced in behind them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from qflow_runner.api.bodies import SLOWEST
 from qflow_runner.errors import SandboxError
 from qflow_runner.run import RunAnswer, no_items
 from qflow_runner.sandbox.connection import Payload
@@ -16,6 +18,8 @@ log = structlog.get_logger()
 
 
 HEAD = b'{"items":'
+TAKEN_S = 60.0
+"""How long a caller may take nothing of a large reply: its session waits for that, and so does its place."""
 NOT_RECORDED = "The runner's database is away: this run is recorded when it is back."
 
 
@@ -42,6 +46,8 @@ def _rest(answer: RunAnswer) -> bytes:
     }
     if record is not None:
         told |= {"run": record.id, "recorded": record.committed}
+        if record.link:
+            told["link"] = record.link
         if not record.committed:
             told["hints"] = [*answer.hints, NOT_RECORDED]
     return b"," + json.dumps(told, separators=(",", ":"))[1:].encode()
@@ -54,18 +60,21 @@ async def stream_reply(request: web.Request, answer: RunAnswer, items: ResultStr
     reply.content_type = "application/json"
     reply.content_length = len(HEAD) + items.size + len(rest)
     await reply.prepare(request)
-    await reply.write(HEAD)
     try:
-        async for chunk in _list_of(items):
-            await reply.write(chunk)
-    except SandboxError as error:
+        async with asyncio.timeout(2 * TAKEN_S + reply.content_length / SLOWEST):
+            await reply.write(HEAD)
+            async for chunk in _list_of(items):
+                async with asyncio.timeout(TAKEN_S):
+                    await reply.write(chunk)
+            async with asyncio.timeout(TAKEN_S):
+                await reply.write(rest)
+                await reply.write_eof()
+    except (SandboxError, TimeoutError) as error:
         # The reply was begun: a caller learns only from its early end that it is not good.
-        log.warning("run.reply_broken", reason=error.detail)
+        reason = error.detail if isinstance(error, SandboxError) else "the caller did not take it"
+        log.warning("run.reply_broken", reason=reason)
         if request.transport is not None:
             request.transport.abort()
-        return reply
-    await reply.write(rest)
-    await reply.write_eof()
     return reply
 
 

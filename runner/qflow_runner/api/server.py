@@ -31,6 +31,7 @@ from qflow_runner.files import Files, Keys, Spill
 from qflow_runner.layers import Layers
 from qflow_runner.observe.events import Events
 from qflow_runner.observe.lag import LoopLag
+from qflow_runner.observe.tracing import Tracing
 from qflow_runner.packages import Packages
 from qflow_runner.reporting import Reports
 from qflow_runner.run import Flow
@@ -72,6 +73,7 @@ def build_state(
     definitions = Definitions(settings, pythons, StoredDefinitions(settings, database))
     recorder = Recorder(database)
     events = Events()
+    tracing = Tracing(settings, identity)
     files = Files(settings)
     values = Values(Spill(settings, keys))
     cache = ResultCache(settings, keys)
@@ -102,9 +104,10 @@ def build_state(
         files=files,
         events=events,
         cache=cache,
-        reports=Reports(events, recorder, inputs),
+        reports=Reports(events, recorder, inputs, settings.public_url),
         code_policy=code_policy,
         limiter=limiter,
+        tracing=tracing,
     )
     return State(
         settings=settings,
@@ -137,6 +140,7 @@ def build_state(
         admission=Admission(admission_limits(settings)),
         drain=Drain(),
         lag=LoopLag(),
+        tracing=tracing,
     )
 
 
@@ -168,6 +172,7 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
         state.vetting.open(),
         state.cache.open(),
         state.inputs.open(),
+        state.tracing.open(),
     )
     await asyncio.gather(state.keeper.open(), state.analyzer.open())
     yield
@@ -187,6 +192,7 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
         state.vetting.close(),
         state.cache.close(),
         state.inputs.close(),
+        state.tracing.close(),
         state.database.close(),
     )
 

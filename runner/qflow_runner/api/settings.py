@@ -6,23 +6,22 @@ from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, Field, JsonValue, SecretStr
-from pydantic_core import PydanticUndefined
 
 from qflow_runner.api.state import STATE
 from qflow_runner.settings import Settings
 
-SET, NOT_SET = "(set)", "(not set)"
+SET = "(set)"
 
 _USER = re.compile(r"://[^/@\s]*@")
 """Name and password in an address."""
 
 
 class SettingRow(BaseModel):
-    """A secret's value is "(set)" or "(not set)"."""
+    """A secret's value is "(set)", or null."""
 
     name: str = Field(description="The variable that sets it")
     value: JsonValue
-    default: JsonValue = Field(description="Null where it depends on the machine")
+    default: JsonValue = Field(description="What it is where nothing sets it")
     unit: str
     help: str
 
@@ -40,7 +39,7 @@ def rows_of(settings: Settings) -> list[SettingRow]:
     rows: list[SettingRow] = []
     for name, field in sorted(Settings.model_fields.items()):
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        default = None if field.default is PydanticUndefined else field.default
+        default = field.get_default(call_default_factory=True, validated_data={})
         rows.append(
             SettingRow(
                 name=f"QFLOW_{name.upper()}",
@@ -56,7 +55,7 @@ def rows_of(settings: Settings) -> list[SettingRow]:
 def _shown(value: Any) -> JsonValue:
     """Whatever may hold a secret within says only whether it is set."""
     if isinstance(value, SecretStr):
-        return SET if value.get_secret_value() else NOT_SET
+        return SET if value.get_secret_value() else None
     if isinstance(value, str):
         return _USER.sub("://***@", value)
     if value is None or isinstance(value, bool | int | float):

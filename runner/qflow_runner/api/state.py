@@ -18,6 +18,7 @@ from qflow_runner.files import Files, Spill
 from qflow_runner.layers import Layers
 from qflow_runner.observe.events import Events
 from qflow_runner.observe.lag import LoopLag
+from qflow_runner.observe.tracing import Tracing
 from qflow_runner.run import Flow
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.limiter import Limiter
@@ -65,6 +66,7 @@ class State:
     admission: Admission
     drain: "Drain"
     lag: LoopLag
+    tracing: Tracing
 
 
 STATE = web.AppKey("state", State)

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 
 import structlog
+from cryptography import x509
 
 log = structlog.get_logger()
 
@@ -52,6 +53,14 @@ class Certificate:
                 stat = os.stat(path)  # noqa: PTH116 - two numbers of it
                 found.append((stat.st_mtime_ns, stat.st_ino))
         return tuple(found)
+
+
+def expiry_of(cert: Path) -> float | None:
+    """Unix time at which the certificate in this file ends; None where there is none to read. Blocks."""
+    try:
+        return x509.load_pem_x509_certificate(cert.read_bytes()).not_valid_after_utc.timestamp()
+    except (OSError, ValueError):
+        return None
 
 
 def _no_passphrase() -> str:

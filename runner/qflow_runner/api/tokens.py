@@ -48,7 +48,9 @@ async def revoke_token(request: web.Request) -> web.Response:
 
 async def list_audit(request: web.Request) -> web.Response:
     query = query_of(AuditQuery, request)
-    rows = await request.app[STATE].audit.log.page(
+    audit = request.app[STATE].audit
+    await audit.flush()
+    rows = await audit.log.page(
         before=query.before,
         action=query.action,
         actor=query.actor,

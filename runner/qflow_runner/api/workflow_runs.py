@@ -12,11 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from qflow_runner.api.bodies import checked, limited, sentence
 from qflow_runner.api.calls import define
+from qflow_runner.api.headers import request_id
 from qflow_runner.api.models import Name
 from qflow_runner.api.saved_models import DefinitionBody
 from qflow_runner.api.state import STATE, State
 from qflow_runner.api.workflow_runs_models import BoundSecret, WorkflowRunBody
 from qflow_runner.errors import BodyTooLarge, DefinitionUnknown, LinkIncompatible, RequestError
+from qflow_runner.observe.trace import HEADER, Trace, read_trace
 from qflow_runner.run import RunAnswer, RunRequest, no_items
 from qflow_runner.sandbox.streams import STREAMED_FROM, BodyStream, ResultStream
 from qflow_runner.workflows import Workflow
@@ -53,7 +55,7 @@ async def run_workflow(request: web.Request) -> web.Response:
     values, bounds = _secrets(body)
     run = WorkflowRun(
         planned,
-        _Calls(state, workflow_id, execution, dict.fromkeys(secret, bounds)),
+        _Calls(state, workflow_id, execution, dict.fromkeys(secret, bounds), _caller_of(request)),
         concurrent=body.concurrent,
         room=state.settings.max_body,
         secrets=dict.fromkeys(secret, f',"secrets":{json.dumps(values)}'),
@@ -70,8 +72,16 @@ async def run_workflow(request: web.Request) -> web.Response:
 class _Calls:
     """Carries the calls of one workflow's run out, as the node of n8n would ask for them."""
 
-    def __init__(self, state: State, workflow: str, execution: str, bounds: Mapping[str, Bounds]) -> None:
-        """`bounds`: for the nodes that get secrets, the hosts of each that is bound to some."""
+    def __init__(
+        self,
+        state: State,
+        workflow: str,
+        execution: str,
+        bounds: Mapping[str, Bounds],
+        caller: tuple[str, Trace | None],
+    ) -> None:
+        """`bounds`: for the nodes that get secrets, the hosts of each that is bound to some. `caller`: request and trace."""
+        self._caller = caller
         self._state = state
         self._bounds = bounds
         self._workflow = workflow
@@ -115,6 +125,8 @@ class _Calls:
             keep=call.keep,
             lane=call.lane,
             bounds=self._bounds.get(call.node, ()),
+            request=self._caller[0],
+            trace=self._caller[1],
         )
         limit = self._state.settings.max_body
         if len(body) > limit:
@@ -156,6 +168,10 @@ async def _chunks(body: bytes):  # noqa: ANN202 - an async generator of bytes
     view = memoryview(body)
     for start in range(0, len(body), CHUNK):
         yield bytes(view[start : start + CHUNK])
+
+
+def _caller_of(request: web.Request) -> tuple[str, Trace | None]:
+    return request_id(request), read_trace(request.headers.get(HEADER))
 
 
 def _id_of(request: web.Request) -> str:

@@ -54,6 +54,8 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     check: Check | None = None
     harms_itself: bool = False
+    known: str = ""
+    """Why it cannot pass; the security model says so too."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ def case(
     options: Mapping[str, Any] | None = None,
     check: Check | None = None,
     harms_itself: bool = False,
+    known: str = "",
 ) -> Case:
     return Case(
         suite,
@@ -83,4 +84,5 @@ def case(
         dict(options or {}),
         check,
         harms_itself,
+        known,
     )

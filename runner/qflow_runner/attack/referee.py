@@ -38,7 +38,7 @@ def hold(secret: str) -> list:
                 file.write(secret)
         except OSError:
             continue
-        places.append(os.path.join(place, "secret.txt"))
+        places.append(os.path.realpath(os.path.join(place, "secret.txt")))
     name = "qflow-%d" % os.getpid()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind("\\0" + name)
@@ -46,6 +46,8 @@ def hold(secret: str) -> list:
     kept.extend((secret, listener))
     return [{"pid": os.getpid(), "places": places, "socket": name}]
 '''
+
+SHARED = "/dev/shm/"  # noqa: S108
 
 OBJECT = "def make(secret: str) -> list:\n    return [secret]\n"
 
@@ -56,7 +58,7 @@ import os
 def left() -> dict:
     found = [
         os.path.join(place, name)
-        for place in (os.environ["HOME"], os.environ["TMPDIR"], "/tmp", "/dev/shm", "/var/tmp")
+        for place in (os.environ["HOME"], os.path.dirname(os.environ["HOME"]), "/tmp", "/var/tmp")
         for name in ("json.py", "sitecustomize.py", "left")
         if os.path.exists(os.path.join(place, name))
     ]
@@ -155,7 +157,8 @@ class Referee:
             "data_dir": str(self._target.data_dir),
             "port": self._target.port,
             "sibling_pid": sibling["pid"],
-            "sibling_files": sibling["places"],
+            "sibling_files": [each for each in sibling["places"] if not each.startswith(SHARED)],
+            "sibling_shared": f"{SHARED}secret.txt",
             "sibling_socket": sibling["socket"],
         }
 

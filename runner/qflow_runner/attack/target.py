@@ -106,7 +106,10 @@ def apart(directory: Path) -> dict[str, Any]:
 @asynccontextmanager
 async def under_attack(settings: Settings) -> AsyncGenerator[Target]:
     """A runner of its own beside whatever runs here: other data, another identity, the same limits and backend."""
-    with tempfile.TemporaryDirectory(prefix="qflow-attack-") as directory, contextlib.ExitStack() as planted:
+    with (
+        tempfile.TemporaryDirectory(prefix="qflow-attack-", ignore_cleanup_errors=True) as directory,
+        contextlib.ExitStack() as planted,
+    ):
         public = Path(planted.enter_context(tempfile.TemporaryDirectory(prefix="qflow-public-")))
         os.chmod(public, 0o755)  # noqa: PTH101, S103 - so that nothing but the boundary keeps the file from a sandbox
         MARK.unlink(missing_ok=True)

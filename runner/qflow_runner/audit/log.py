@@ -17,6 +17,7 @@ import structlog
 from qflow_runner.audit.head import PRUNED, keep, signed_text
 from qflow_runner.audit.spool import Spool
 from qflow_runner.errors import DatabaseUnavailable
+from qflow_runner.observe import metrics
 from qflow_runner.settings import Settings
 from qflow_runner.store import AuditEntry, AuditLog, Database, entry_of, now_ms
 
@@ -74,20 +75,20 @@ class Audit:
     def note(
         self,
         action: str,
-        object: str = "",
+        thing: str = "",
         *,
         by: Who = NOBODY,
         outcome: str = "ok",
-        **details: Any,  # noqa: A002
+        **details: Any,
     ) -> None:
-        """`action` is `<subject>.<what was done>`; `details` are JSON, and no secrets. For the event loop alone."""
+        """`action` is `<subject>.<what was done>`, `thing` what it was done to; `details` are JSON, and no secrets. For the event loop alone."""
         texts = {
             "runner": self._runner,
             "actor": by.id,
             "name": by.name,
             "origin": by.origin,
             "action": action,
-            "object": object,
+            "object": thing,
             "outcome": outcome,
         }
         self._put(entry_of(now_ms(), texts, details))
@@ -135,6 +136,7 @@ class Audit:
             self._writing = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
+        taken: list[AuditEntry | asyncio.Future[None]] = []
         try:
             while self._waiting:
                 taken = self._waiting[:TOGETHER]
@@ -147,7 +149,7 @@ class Audit:
                         each.set_result(None)
         finally:
             self._writing = None
-            for each in self._waiting:
+            for each in (*taken, *self._waiting):  # some are left where a mistake of ours ended this
                 if isinstance(each, asyncio.Future) and not each.done():
                     each.cancel()
 
@@ -166,6 +168,7 @@ class Audit:
             if self._paying is None:
                 log.warning("audit.owed", reason=error.detail, hint=error.hint)
             return False
+        metrics.AUDITED.inc(len(entries))
         try:
             await asyncio.to_thread(keep, self.head_path, self._database.keys, end)
         except OSError as error:
@@ -178,6 +181,7 @@ class Audit:
         room = max(0, OWED - len(self._owed))
         if len(entries) > room:
             self._lost += len(entries) - room
+            metrics.AUDIT_LOST.inc(len(entries) - room)
             log.error("audit.lost", lost=len(entries) - room, hint="The database was away for too long.")
         kept = entries[:room]
         self._owed.extend(kept)

@@ -36,10 +36,10 @@ class Tally:
         self._telling: asyncio.Task[None] | None = None
 
     def add(
-        self, action: str, object: str = "", *, by: Who = NOBODY, outcome: str = "ok", **sums: int
-    ) -> None:  # noqa: A002
+        self, action: str, thing: str = "", *, by: Who = NOBODY, outcome: str = "ok", **sums: int
+    ) -> None:
         """`sums` are added up, as sizes are."""
-        subject = _Subject(action, object[:400], by, outcome)
+        subject = _Subject(action, thing[:400], by, outcome)
         if subject not in self._counts and len(self._counts) >= SUBJECTS:
             subject = _Subject(action, OTHERS, NOBODY, outcome)
         if subject not in self._counts:

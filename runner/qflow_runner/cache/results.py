@@ -16,6 +16,7 @@ from qflow_runner.cache.sealing import seal, sealed_max, unseal
 from qflow_runner.errors import Unavailable
 from qflow_runner.files import Keys
 from qflow_runner.files.tidy import Tidy
+from qflow_runner.observe import metrics
 from qflow_runner.settings import Settings
 
 Result = TypeVar("Result")
@@ -156,6 +157,7 @@ class ResultCache:
         found = self._memory.get(key, self._now())
         if found is not None:
             self._hits["memory"] += 1
+            metrics.CACHE_HITS.labels(tier="memory").inc()
             return found
         for number, tier in enumerate(self._tiers):
             sealed = await tier.load(key) if tier.may_have(key) else None
@@ -167,11 +169,13 @@ class ResultCache:
                 self._behind(_Drop(key, tier))
                 continue
             self._hits[tier.name] += 1
+            metrics.CACHE_HITS.labels(tier=tier.name).inc()
             self._memory.put(key, found)
             if number:
                 self._behind(_Save(key, found, self._tiers[:number], sealed))
             return found
         self._misses += 1
+        metrics.CACHE_MISSES.inc()
         return None
 
     def put(self, key: str, cached: Cached, ttl_s: float) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from qflow_runner.access import Tokens, read_age
 from qflow_runner.audit import Audit, Who, verify
@@ -48,9 +48,12 @@ class _Opened:
 def token_create(
     name: Annotated[str, typer.Argument(help="What it is for")],
     scope: Annotated[
-        list[str], typer.Option(help="run, read, edit or admin; n8n is run and edit. May be given several times")
+        list[str],
+        typer.Option(help="run, read, edit or admin; n8n is run and edit. May be given several times"),
     ],
-    expires: Annotated[str, typer.Option(help="After what time it is over, as in 90d; never when absent")] = "",
+    expires: Annotated[
+        str, typer.Option(help="After what time it is over, as in 90d; never when absent")
+    ] = "",
 ) -> None:
     """Make a token and print it, this once."""
 
@@ -74,7 +77,7 @@ def token_create(
 @tokens.command("list")
 def token_list() -> None:
     """The tokens that there are and were, the newest first."""
-    table = Table("Id", "Name", "Scopes", "Created", "Expires", "Last used", "State")
+    table = Table(Column("Id", no_wrap=True), "Name", "Scopes", "Created", "Expires", "Last used", "State")
     for row in _with_store(lambda opened: opened.tokens.every()):
         moments = (_moment(each) for each in (row.created, row.expires, row.used))
         table.add_row(row.id, row.name, row.scopes, *moments, _state(row))
@@ -102,6 +105,7 @@ def token_revoke(
 
 @audit.command("list")
 def audit_list(
+    *,
     action: Annotated[str, typer.Option(help="A whole one, or its first word, as in token")] = "",
     actor: Annotated[str, typer.Option(help="The id or the name of a token")] = "",
     outcome: Annotated[str, typer.Option(help="ok, or the code of an error")] = "",
@@ -130,12 +134,28 @@ def audit_list(
         for row in rows:
             print(json.dumps({**row._asdict(), "details": json.loads(row.details)}))
         return
-    table = Table("Row", "When", "Who", "From", "Action", "Object", "Outcome", "Details")
+    table = Table(
+        Column("Row", no_wrap=True),
+        "When",
+        "Who",
+        "From",
+        Column("Action", no_wrap=True),
+        Column("Object", overflow="fold"),
+        "Outcome",
+        Column("Details", overflow="fold"),
+    )
     for row in rows:
         when = _moment(datetime.fromtimestamp(row.at / 1000, UTC))
         details = "" if row.details == "{}" else row.details
         table.add_row(
-            str(row.seq), when, row.name or "the runner", row.origin, row.action, row.object, row.outcome, details
+            str(row.seq),
+            when,
+            row.name or "the runner",
+            row.origin,
+            row.action,
+            row.object,
+            row.outcome,
+            details,
         )
     Console().print(table)
 
@@ -161,12 +181,16 @@ def keys_status() -> None:
 
     settings = read_settings({})
     held, known = _with_store(work), Keys(settings)
-    table = Table("Key", "From", "In the database", "Note")
+    table = Table(Column("Key", no_wrap=True), Column("From", overflow="fold"), "In the database", "Note")
     for number, name in enumerate(known.names):
         origin = "QFLOW_ENCRYPTION_KEYS" if name in known.given else str(settings.data_dir / "key")
-        table.add_row(name, origin, _counts(held.get(name, {})), "the newest: it encrypts" if number == 0 else "")
+        table.add_row(
+            name, origin, _counts(held.get(name, {})), "the newest: it encrypts" if number == 0 else ""
+        )
     if UNREADABLE in held:
-        table.add_row("", "", _counts(held[UNREADABLE]), "no key opens this: put the one that is missing back")
+        table.add_row(
+            "", "", _counts(held[UNREADABLE]), "no key opens this: put the one that is missing back"
+        )
     Console().print(table)
 
 

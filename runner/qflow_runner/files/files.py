@@ -17,6 +17,7 @@ from qflow_runner.files.plain import PlainReader, gone, link_to, unlink
 from qflow_runner.files.shelf import Entry, Shelf
 from qflow_runner.files.tidy import Tidy
 from qflow_runner.files.writer import FileWriter, StoredFile, checked_id, clean_mime, clean_name, too_large
+from qflow_runner.observe import metrics
 from qflow_runner.settings import Settings
 
 log = structlog.get_logger()
@@ -43,6 +44,9 @@ class Files:
     def limit(self) -> int:
         """Bytes of the largest file."""
         return self._limit
+
+    def __len__(self) -> int:
+        return len(self._shelf)
 
     @property
     def total(self) -> int:
@@ -177,11 +181,14 @@ class Files:
             self._disk.call_later(self._shelf.unlink, [stored.entry])
             raise
         self._known[stored.entry.name] = stored
+        metrics.FILES_STORED.inc()
+        metrics.FILES_STORED_BYTES.inc(stored.size)
         replaced = self._shelf.add(stored.entry, reserved)
         if replaced is not None:
             self._disk.later(self._gone([replaced]))
 
     def _evicted(self, entries: list[Entry]) -> None:
+        metrics.EVICTED.labels(kind="file").inc(len(entries))
         log.warning("files.evicted", count=len(entries), reason="no room for a new file")
         self._disk.later(self._gone(entries))
 

@@ -23,6 +23,7 @@ from qflow_runner.files.spill_writer import CHUNK, TAG, SpilledValue, SpillWrite
 from qflow_runner.files.tidy import Tidy
 from qflow_runner.files.writer import checked_id
 from qflow_runner.keys import Keys
+from qflow_runner.observe import metrics
 from qflow_runner.settings import Settings
 
 log = structlog.get_logger()
@@ -46,6 +47,9 @@ class Spill:
         self._rotating = asyncio.Lock()
         self._newest = keys.newest
         self._tidy = Tidy(_SWEEP_S, self.sweep)
+
+    def __len__(self) -> int:
+        return len(self._shelf)
 
     @property
     def total(self) -> int:
@@ -169,11 +173,14 @@ class Spill:
 
     def _finished(self, value: SpilledValue, reserved: int) -> None:
         self._gone.pop(value.entry.key, None)
+        metrics.SPILLED.inc()
+        metrics.SPILLED_BYTES.inc(value.size)
         replaced = self._shelf.add(value.entry, reserved)
         if replaced is not None:
             self._disk.call_later(self._shelf.unlink, [replaced])
 
     def _evicted(self, entries: list[Entry]) -> None:
+        metrics.EVICTED.labels(kind="value").inc(len(entries))
         log.warning("spill.evicted", count=len(entries), reason="no room for a new value")
         self._remember(entries, "there was no room for it any longer")
         self._disk.call_later(self._shelf.unlink, entries)

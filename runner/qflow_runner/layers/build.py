@@ -2,7 +2,7 @@
 
 1. refuse what is too large before anything is downloaded, where sizes are known;
 2. install the locked wheels into a scratch directory;
-3. compile the code, somewhere harmless, while the files are hashed;
+3. compile the code that was not compiled before, somewhere harmless, while the files are hashed;
 4. write the list of files and then the marker, and give the directory its name.
 
 Whatever fails, the scratch directory is removed.
@@ -20,14 +20,17 @@ import structlog
 from pydantic import TypeAdapter
 
 from qflow_runner.errors import BuildFailed, LayerDiskFull, ModuleReserved, QflowError
-from qflow_runner.layers import contents, tree
+from qflow_runner.layers import bytecode, contents, tree
 from qflow_runner.layers.built import BuiltWheels
+from qflow_runner.layers.bytecode import Bytecode, Reused
+from qflow_runner.layers.compiling import write_list
 from qflow_runner.layers.install import Installer
 from qflow_runner.layers.model import BuildProgress, Compile, Lock, Phase, Record
 from qflow_runner.layers.progress import ProgressBoard
 from qflow_runner.layers.scratch import put_aside, scratch
 from qflow_runner.layers.threads import in_thread
 from qflow_runner.layers.uv import Uv
+from qflow_runner.observe import metrics
 from qflow_runner.settings import Settings
 
 log = structlog.get_logger()
@@ -51,6 +54,9 @@ class _Installed:
     hashes: dict[str, str]
     modules: tuple[str, ...]
     warnings: tuple[str, ...]
+    reused: Reused
+    compiled_from: dict[str, str]
+    """The sources that went into the compiler just now, if all of it went well: SHA-256 by path."""
 
 
 class Builder:
@@ -62,6 +68,7 @@ class Builder:
         self._platform = uv.platform
         self._installer = Installer(uv, settings.layer_max_mb, kept, offline=settings.wheels_dir is not None)
         self._compile = compile_
+        self._bytecode = Bytecode(settings.cache_dir / "bytecode")
         self._board = board
         self._places = asyncio.Semaphore(settings.builds)
 
@@ -77,7 +84,10 @@ class Builder:
         except BaseException as error:
             said = error.detail if isinstance(error, QflowError) else "It was stopped."
             self._board.tell(replace(start, phase="failed", detail=said))
+            metrics.LAYER_BUILDS.labels(outcome="failed").inc()
             raise
+        metrics.LAYER_BUILDS.labels(outcome="ok").inc()
+        metrics.LAYER_BUILD_SECONDS.observe(time.perf_counter() - began)
         self._tell(start, "done")
         log.info(
             "layer.built",
@@ -131,21 +141,32 @@ class Builder:
         modules = contents.modules(files)
         _refuse_reserved(modules)
         self._tell(start, "compile")
-        hashing = asyncio.create_task(in_thread(tree.digests, directory, list(files)))
+        sources = bytecode.sources(files, lock.python)
+        of_sources = await in_thread(tree.digests, directory, sources)
+        others = sorted(files.keys() - of_sources.keys())
+        hashing = asyncio.create_task(in_thread(tree.digests, directory, others))
         try:
-            uncompiled = await self._byte_compile(lock.python, directory)
+            reused = await in_thread(self._bytecode.place, lock.python, of_sources, directory)
+            new = {path: digest for path, digest in of_sources.items() if path not in reused.sources}
+            uncompiled = await self._byte_compile(lock.python, directory, place / "sources", list(new))
         finally:
             await asyncio.wait({hashing})
         self._tell(start, "verify")
-        hashes = hashing.result()
+        hashes = of_sources | hashing.result()
         wrong = await in_thread(contents.wrong_records, directory, hashes)
         warnings = (*lock.warnings, *uncompiled, *_shadowing(modules, lock.python))
-        return _Installed(directory, files, hashes, modules, warnings), wrong
+        compiled_from = {} if uncompiled else new
+        return _Installed(directory, files, hashes, modules, warnings, reused, compiled_from), wrong
 
-    async def _byte_compile(self, python: str, directory: Path) -> Sequence[str]:
+    async def _byte_compile(
+        self, python: str, directory: Path, listed: Path, sources: Sequence[str]
+    ) -> Sequence[str]:
         """What to warn of when it failed: the layer works, and its first imports take longer."""
+        if not sources:
+            return []
+        await in_thread(write_list, listed, sources)
         try:
-            await self._compile(python, directory)
+            await self._compile(python, directory, listed)
         except QflowError as error:
             log.warning("layer.not_compiled", python=python, reason=error.detail)
             return [f"It was not byte-compiled, so imports take longer: {error.detail}"]
@@ -185,6 +206,8 @@ class Builder:
         tree.sync(self._layers)
         if aside is not None:
             tree.remove(aside)
+        new = sorted(compiled - installed.reused.compiled)
+        self._bytecode.keep(lock.python, installed.compiled_from, self._layers / layer, new)
         return record
 
     def _tell(self, start: BuildProgress, phase: Phase) -> None:

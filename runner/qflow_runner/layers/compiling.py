@@ -1,9 +1,10 @@
-"""Byte-compiling a directory. A compiler reads files that strangers wrote, so it runs in a process of its own."""
+"""Byte-compiling files of a directory. A compiler reads files that strangers wrote, so it runs in a process of its own."""
 
 import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,31 +20,35 @@ import os, py_compile, resource, sys
 # A source can be made to take all memory of the one that compiles it.
 resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
 
-def sources(top):
-    for directory, inner, files in os.walk(top):
-        inner[:] = [name for name in inner if name not in ("tests", "test", "__pycache__")]
-        for name in files:
-            if name.endswith(".py"):
-                yield os.path.join(directory, name)
+def size(name):
+    try:
+        return os.path.getsize(os.path.join(top, name))
+    except OSError:
+        return 0
 
-def work(files):
+def work(names):
     bad = 0
-    for file in files:
+    for name in names:
+        file = os.path.join(top, name)
         try:
-            py_compile.compile(file, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-        except (py_compile.PyCompileError, ValueError, RecursionError, MemoryError, OverflowError):
+            py_compile.compile(
+                file, dfile=name, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+            )
+        except (py_compile.PyCompileError, OSError, ValueError, RecursionError, MemoryError, OverflowError):
             bad = 1
     return bad
 
-top, count = sys.argv[1], int(sys.argv[2])
-files = sorted(sources(top), key=os.path.getsize, reverse=True)
+top, listed, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+with open(listed, encoding="utf-8") as file:
+    names = file.read().split("\\0")
+names.sort(key=size, reverse=True)
 children = []
 for at in range(count):
     child = os.fork()
     if not child:
         status = 2
         try:
-            status = work(files[at::count])
+            status = work(names[at::count])
         finally:
             os._exit(status)
     children.append(child)
@@ -53,23 +58,29 @@ for child in children:
     worst = max(worst, os.WEXITSTATUS(status) if os.WIFEXITED(status) else 3)
 sys.exit(worst)
 """
-"""Runs on every Python from 3.8, standard library alone. Tests that packages bring are left out: nobody imports them.
+"""Runs on every Python from 3.8, standard library alone.
 
-The byte code is not bound to its source's time (PEP 552, unchecked): a layer never changes, and may be copied.
+The byte code is not bound to its source's time (PEP 552, unchecked): a layer never changes, and may be copied. It names
+its source as the directory has it: the import puts the whole path in its place.
 Exit status 1: some files are no code of that Python, as templates; their packages work.
 """
 
 
-def compile_command(interpreter: str, directory: str, processes: int) -> list[str]:
-    return [interpreter, "-I", "-X", "utf8", "-c", PROGRAM, directory, str(processes)]
+def write_list(path: Path, names: Sequence[str]) -> None:
+    """The files that a compilation is to take, by their paths within the directory."""
+    path.write_text("\0".join(names), encoding="utf-8")
 
 
-async def compile_here(python: str, directory: Path) -> None:
+def compile_command(interpreter: str, directory: str, listed: str, processes: int) -> list[str]:
+    return [interpreter, "-I", "-X", "utf8", "-c", PROGRAM, directory, listed, str(processes)]
+
+
+async def compile_here(python: str, directory: Path, listed: Path) -> None:
     """With an interpreter of this machine. Raises BuildFailed when there is none, or when it failed."""
     interpreter = await find_interpreter(python)
     if interpreter is None:
         raise BuildFailed(f"There is no Python {python} on this machine to compile with.")
-    command = compile_command(interpreter, str(directory), os.cpu_count() or 1)
+    command = compile_command(interpreter, str(directory), str(listed), os.cpu_count() or 1)
     status, _ = await _run(command, {"PATH": os.environ.get("PATH", "")}, DEADLINE_S)
     if status not in {0, 1}:
         raise BuildFailed(f"The byte compiler of Python {python} ended with status {status}.")

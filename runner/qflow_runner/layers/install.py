@@ -22,6 +22,7 @@ log = structlog.get_logger()
 WATCH_S = 0.2
 CLEAN_DEADLINE_S = 30.0
 
+_DOWNLOADING = re.compile(r"^\s*Downloading (\S+)")
 _DOWNLOADED = re.compile(r"^\s*Downloaded (\S+)")
 _PREPARED = re.compile(r"^\s*Prepared \d+ package")
 
@@ -110,18 +111,27 @@ def _remove(places: set[Path]) -> None:
 def _hearing(
     lock: Lock, progress: BuildProgress, tell: Callable[[BuildProgress], None]
 ) -> Callable[[str], None]:
-    sizes = {package.name: package.size for package in lock.packages}
+    packages = {package.name: package for package in lock.packages}
     now = progress
+    under_way: dict[str, None] = {}
     seen: set[str] = set()
+
+    def named(name: str) -> str:
+        return f"{name} {packages[name].version}" if name in packages else name
 
     def heard(line: str) -> None:
         nonlocal now
-        downloaded = _DOWNLOADED.match(line)
-        if downloaded and downloaded[1] not in seen:
+        begun, downloaded = _DOWNLOADING.match(line), _DOWNLOADED.match(line)
+        if begun:
+            under_way[begun[1]] = None
+            now = replace(now, package=named(begun[1]))
+        elif downloaded and downloaded[1] not in seen:
             name = downloaded[1]
             seen.add(name)
-            done = now.bytes_done + sizes.get(name, 0)
-            now = replace(now, package=name, bytes_done=done, packages_done=len(seen))
+            under_way.pop(name, None)
+            done = now.bytes_done + (packages[name].size if name in packages else 0)
+            shown = named(next(iter(under_way))) if under_way else ""
+            now = replace(now, package=shown, bytes_done=done, packages_done=len(seen))
         elif _PREPARED.match(line):
             now = replace(
                 now, phase="install", package="", bytes_done=now.bytes_total, packages_done=now.packages_total

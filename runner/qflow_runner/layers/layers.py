@@ -40,6 +40,7 @@ from qflow_runner.layers.resolve import Resolver
 from qflow_runner.layers.sources import Sources
 from qflow_runner.layers.store import LayerStore
 from qflow_runner.layers.uv import Uv, without_credentials
+from qflow_runner.observe import metrics
 from qflow_runner.settings import Settings
 
 log = structlog.get_logger()
@@ -250,9 +251,13 @@ class Layers:
         except BaseException as error:
             said = error.detail if isinstance(error, QflowError) else "It was stopped."
             self._board.tell(replace(start, phase="failed", detail=said))
+            metrics.LOCKS.labels(outcome="failed").inc()
             raise
         self._board.tell(replace(start, phase="done", detail=lock.id))
-        ms = round((time.perf_counter() - began) * 1000)
+        seconds = time.perf_counter() - began
+        metrics.LOCKS.labels(outcome="ok").inc()
+        metrics.LOCK_SECONDS.observe(seconds)
+        ms = round(seconds * 1000)
         log.info("lock.resolved", lock=lock.id, python=python, packages=len(lock.packages), ms=ms)
         return lock
 
@@ -311,6 +316,11 @@ class Layers:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    @property
+    def total(self) -> tuple[int, int]:
+        """How many layers are on disk, and their bytes; from memory."""
+        return self._store.total
 
     def list(self) -> list[LayerInfo]:
         """The longest unused first."""

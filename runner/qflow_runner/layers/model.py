@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Compile = Callable[[str, Path], Awaitable[None]]
-"""Byte-compiles a directory for a Python ("3.12"), somewhere harmless. Raises QflowError when it cannot."""
+Compile = Callable[[str, Path, Path], Awaitable[None]]
+"""Byte-compiles, for a Python ("3.12"), those files of a directory that a list names (see compiling.write_list).
+
+Somewhere harmless. Raises QflowError when it cannot.
+"""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,10 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far the work on a lock is. `bytes_*` are those of wheels; 0 in total where the index tells no sizes."""
+    """How far the work on a lock is. `bytes_*` are those of wheels; 0 in total where the index tells no sizes.
+
+    `package` is one that is being downloaded, with its version.
+    """
 
     id: str
     phase: Phase

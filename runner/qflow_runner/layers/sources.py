@@ -193,15 +193,17 @@ class Sources:
         ]
 
 
+SPACE = "/run/sandbox"
+"""What a job of the sandbox image may write to."""
 _QUIET = ("--no-progress", "--color", "never")
 
 
 def _environment(hosts: Hosts) -> dict[str, str]:
     first, *more = hosts.inside
     return {
-        "HOME": "/tmp",  # noqa: S108
+        "HOME": SPACE,
         "LANG": "C.UTF-8",
-        "UV_CACHE_DIR": "/tmp/cache",  # noqa: S108
+        "UV_CACHE_DIR": f"{SPACE}/cache",
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_HTTP_RETRIES": "1",

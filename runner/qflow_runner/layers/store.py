@@ -221,6 +221,12 @@ class LayerStore:
     def _state(self, layer: str) -> Path:
         return self.directory / STATE / layer
 
+    @property
+    def total(self) -> tuple[int, int]:
+        """How many, and their bytes; from memory."""
+        records = list(self._records.values())
+        return len(records), sum(record.bytes for record in records)
+
     def list(self) -> list[LayerInfo]:
         return sorted(
             (self._info(record) for record in list(self._records.values())), key=lambda each: each.used

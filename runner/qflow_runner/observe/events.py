@@ -13,6 +13,9 @@ from typing import Any, Literal
 WAITING = 256
 """Events that a watcher may be behind."""
 
+BUSY = 1_000
+"""Runs whose newest state is remembered, for those who begin to watch while they last."""
+
 ALL = ""
 """In place of an execution's name: what happens in all of them."""
 
@@ -52,8 +55,22 @@ class Watcher:
 class Events:
     def __init__(self) -> None:
         self._watchers: dict[str, set[Watcher]] = {}
+        self._busy: dict[tuple[str, str], Event] = {}
+        """What is being installed for a run, or how far its code is: the newest, by execution and node."""
+
+    @property
+    def watchers(self) -> int:
+        """Who watches an execution, or all of them."""
+        return sum(map(len, self._watchers.values()))
 
     def tell(self, execution: str, kind: Kind, node: str, **about: Any) -> None:
+        if kind in {"installing", "progress"}:
+            self._busy.pop((execution, node), None)
+            self._busy[execution, node] = Event(kind, execution, node, about)
+            if len(self._busy) > BUSY:
+                del self._busy[next(iter(self._busy))]
+        elif kind == "ended":
+            self._busy.pop((execution, node), None)
         if not self._watchers:
             return
         for watched in (execution, ALL):
@@ -62,8 +79,11 @@ class Events:
 
     @contextmanager
     def watched(self, execution: str) -> Generator[Watcher]:
-        """Events from now on."""
+        """Events from now on; first, how far those runs of it are that last."""
         watcher = Watcher()
+        for event in self._busy.values():
+            if event.execution == execution:
+                watcher.tell(event)
         self._watchers.setdefault(execution, set()).add(watcher)
         try:
             yield watcher

@@ -56,10 +56,11 @@ class SandboxSpec:
 
 @dataclass(frozen=True)
 class Health:
-    """Whether a part can do its work, and the reason in a sentence."""
+    """Whether a part can do its work, and the reason in a sentence. `runtime` is what starts containers, where it is known."""
 
     ok: bool
     reason: str
+    runtime: str = ""
 
 
 def environment(spec: SandboxSpec, layers: str, files: str) -> dict[str, str]:
@@ -100,8 +101,8 @@ class Backend(Protocol):
         """Called when a sandbox died or did not dial: what is known of why, as one line; empty if nothing."""
         ...
 
-    async def compile(self, python: str, directory: Path) -> None:
-        """Byte-compile a directory that strangers filled, with this Python, where that can do no harm."""
+    async def compile(self, python: str, directory: Path, listed: Path) -> None:
+        """Byte-compile the `listed` files of a directory that strangers filled, with this Python, where that can do no harm."""
         ...
 
     async def confine(self, job: Confined) -> Ended:

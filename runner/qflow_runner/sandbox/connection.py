@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from qflow_agent import wire
-from qflow_runner.sandbox.streams import STALL_S, STREAMED_FROM, BodyStream, ResultStream
+from qflow_runner.sandbox.streams import STREAMED_FROM, BodyStream, ResultStream
 
 SCRATCH = 64 * 1024
 FIRST_ALLOCATION = 1024 * 1024
@@ -158,8 +158,7 @@ class Connection(asyncio.BufferedProtocol):
         self._write(wire.encode(message, body.size))
         left = body.size
         while left:
-            async with asyncio.timeout(STALL_S):
-                chunk = await anext(body.chunks)
+            chunk = await anext(body.chunks)
             left -= len(chunk)
             self._write(chunk)
             await self.drained()

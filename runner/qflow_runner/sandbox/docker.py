@@ -5,11 +5,13 @@ comes here: its data goes over the guest's socket, so Docker may be away while w
 """
 
 import asyncio
+import json
 import math
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,8 +23,9 @@ import structlog
 
 from qflow_runner.errors import DockerUnavailable, ImageMissing, QflowError, SandboxError
 from qflow_runner.layers import Confined, Ended, compile_command
-from qflow_runner.sandbox import images
+from qflow_runner.sandbox import hardening, images
 from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec, environment
+from qflow_runner.sandbox.image_files import image_files
 
 log = structlog.get_logger()
 
@@ -30,11 +33,13 @@ SANDBOX_LABEL = "qflow.sandbox"
 API_DEADLINE_S = 30
 COMPILE_DEADLINE_S = 300
 COMPILE_DIR = "/mnt/layer"
+COMPILE_LIST = "/mnt/sources"
 SANDBOX_DIR = "/run/qflow"
 LAYERS_DIR = "/opt/qflow/layers"
 FILES_DIR = "/run/qflow-files"
+TMP_DIR = "/run/sandbox"
+"""Memory that can be written. In it each session has a directory of its own, which is its home and its /tmp."""
 USER = "65532:65532"
-OPEN_FILES = 1024
 
 Result = TypeVar("Result")
 
@@ -44,8 +49,10 @@ class DockerBackend:
 
     name = "docker"
 
-    def __init__(self, identity: str) -> None:
+    def __init__(self, identity: str, runtime: str = "") -> None:
+        """`runtime` is what Docker is to start containers with; empty is its own."""
         self._identity = identity
+        self._runtime = runtime
         self._client: docker.DockerClient | None = None
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="docker")
 
@@ -65,7 +72,7 @@ class DockerBackend:
         }
 
     async def boot(self, spec: SandboxSpec) -> None:
-        await self._call(lambda client: _boot(client, spec))
+        await self._call(lambda client: _boot(client, spec, self._runtime))
 
     async def resize(self, sandbox: str, limits: Limits) -> None:
         await self._call(lambda client: _resize(client, container_name(sandbox), limits))
@@ -79,12 +86,13 @@ class DockerBackend:
         except QflowError as error:
             return error.detail
 
-    async def compile(self, python: str, directory: Path) -> None:
+    async def compile(self, python: str, directory: Path, listed: Path) -> None:
         """As the owner of the directory, which is all that it can write to."""
         job = Confined(
             python=python,
-            command=compile_command("/usr/local/bin/python3", COMPILE_DIR, os.cpu_count() or 1),
+            command=compile_command("/usr/local/bin/python3", COMPILE_DIR, COMPILE_LIST, os.cpu_count() or 1),
             deadline_s=COMPILE_DEADLINE_S,
+            readable={listed: COMPILE_LIST},
             writable={directory: COMPILE_DIR},
             user=f"{os.getuid()}:{os.getgid()}",
         )
@@ -97,7 +105,9 @@ class DockerBackend:
         """Whatever happens, and when the caller is cancelled, the container is gone at the end."""
         name = f"qflow-job-{secrets.token_hex(8)}"
         labels = {"qflow.runner": self._identity}
-        running = asyncio.ensure_future(self._call(lambda client: _confine(client, job, name, labels)))
+        running = asyncio.ensure_future(
+            self._call(lambda client: _confine(client, job, name, labels, self._runtime))
+        )
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -110,10 +120,20 @@ class DockerBackend:
 
     async def health(self) -> Health:
         try:
-            version = await self._call(lambda client: client.version()["Version"])
+            told = await self._call(lambda client: client.info())
         except QflowError as error:
             return Health(False, error.detail)
-        return Health(True, f"Docker {version} answers")
+        known = told.get("Runtimes") or {}
+        # A name with a dot is a program of containerd's, which Docker does not list.
+        if self._runtime and "." not in self._runtime and self._runtime not in known:
+            return Health(
+                False,
+                f"Docker {told['ServerVersion']} knows no runtime '{self._runtime}', only {', '.join(sorted(known))}: "
+                "add it to Docker's daemon.json and start Docker again, or change QFLOW_DOCKER_RUNTIME",
+                self._runtime,
+            )
+        runtime = self._runtime or told.get("DefaultRuntime", "")
+        return Health(True, f"Docker {told['ServerVersion']} answers", runtime)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
@@ -149,17 +169,38 @@ def mapped(error: Exception) -> QflowError:
         )
     if isinstance(error, docker.errors.APIError):
         explanation = str(error.explanation or error)
-        return SandboxError(f"Docker refused: {explanation}")
+        hint = (
+            "See that Docker knows the runtime of QFLOW_DOCKER_RUNTIME." if "runtime" in explanation else None
+        )
+        return SandboxError(f"Docker refused: {explanation}", hint=hint)
     if isinstance(error, requests.exceptions.Timeout):
         return DockerUnavailable(f"Docker did not answer within {API_DEADLINE_S} s.")
     return DockerUnavailable("Docker does not answer.")
 
 
-def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
+@cache
+def security_options() -> list[str]:
+    """No privileges to gain, and our own list of system calls: `seccomp.json` beside the images."""
+    profile = json.loads((image_files() / "seccomp.json").read_text())
+    return ["no-new-privileges:true", f"seccomp={json.dumps(profile, separators=(',', ':'))}"]
+
+
+def ulimits() -> list[docker.types.Ulimit]:
+    return [docker.types.Ulimit(name=name, soft=most, hard=most) for name, most in hardening.ULIMITS.items()]
+
+
+def host_config(client: docker.DockerClient, **options: Any) -> dict[str, Any]:
+    """With what the SDK has no words for."""
+    config: dict[str, Any] = client.api.create_host_config(**options)
+    return config | {"MaskedPaths": list(hardening.MASKED), "ReadonlyPaths": list(hardening.READ_ONLY)}
+
+
+def _boot(client: docker.DockerClient, spec: SandboxSpec, runtime: str) -> None:
     limits = spec.limits
     period_us = int(limits.cpu_period_ms * 1000)
     memory = f"{limits.memory_mb}m"
-    host_config = client.api.create_host_config(
+    config = host_config(
+        client,
         binds={
             str(place): {"bind": inside, "mode": "ro"}
             for place, inside in (
@@ -173,18 +214,17 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
         network_mode="none",
         read_only=True,
         cap_drop=["ALL"],
-        security_opt=["no-new-privileges:true"],
+        security_opt=security_options(),
         mem_limit=memory,
         memswap_limit=memory,
         cpu_period=period_us,
         cpu_quota=int(period_us * limits.cpus),
         pids_limit=limits.processes,
-        tmpfs={"/tmp": f"rw,nosuid,nodev,size={limits.tmp_mb}m,mode=1777"},  # noqa: S108
+        tmpfs={TMP_DIR: f"rw,noexec,nosuid,nodev,size={limits.tmp_mb}m,mode=1777"},
         shm_size="16m",
-        ulimits=[
-            docker.types.Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
-            docker.types.Ulimit(name="core", soft=0, hard=0),
-        ],
+        ulimits=ulimits(),
+        ipc_mode="private",
+        runtime=runtime or None,
         log_config=docker.types.LogConfig(type="json-file", config={"max-size": "64k"}),
         oom_score_adj=0,
     )
@@ -194,24 +234,26 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec) -> None:
         command=["--socket", f"{SANDBOX_DIR}/{spec.socket.name}", "--token", spec.token],
         user=USER,
         hostname="sandbox",
-        environment=environment(spec, LAYERS_DIR, FILES_DIR),
-        working_dir="/tmp",  # noqa: S108
+        environment=environment(spec, LAYERS_DIR, FILES_DIR) | {"TMPDIR": TMP_DIR, "QFLOW_CONFINE": "1"},
+        working_dir="/",
         labels={**spec.labels, SANDBOX_LABEL: spec.id, "qflow.python": spec.python},
-        host_config=host_config,
+        host_config=config,
         network_disabled=True,
     )
     client.api.start(created["Id"])
 
 
-def _confine(client: docker.DockerClient, job: Confined, name: str, labels: dict[str, str]) -> Ended:
+def _confine(
+    client: docker.DockerClient, job: Confined, name: str, labels: dict[str, str], runtime: str
+) -> Ended:
     entry, *arguments = job.command
     memory = f"{job.memory_mb}m"
     binds: dict[str, Mapping[str, str]] = {
         str(place): {"bind": inside, "mode": "ro"} for place, inside in job.readable.items()
     }
     binds |= {str(place): {"bind": inside, "mode": "rw"} for place, inside in job.writable.items()}
-    # What is built may have to be loaded, so files in this /tmp can be executed.
-    tmp = {"/tmp": f"rw,exec,nosuid,nodev,size={job.tmp_mb}m,mode=1777"} if job.tmp_mb else {}  # noqa: S108
+    # What is built may have to be loaded, so files there can be executed.
+    tmp = {TMP_DIR: f"rw,exec,nosuid,nodev,size={job.tmp_mb}m,mode=1777"} if job.tmp_mb else {}
     created = client.api.create_container(
         images.image_name(job.python),
         name=name,
@@ -219,25 +261,25 @@ def _confine(client: docker.DockerClient, job: Confined, name: str, labels: dict
         command=arguments,
         user=job.user or USER,
         hostname="sandbox",
-        environment=dict(job.environment),
+        environment={**job.environment, "TMPDIR": TMP_DIR},
         working_dir="/",
         labels=labels,
         network_disabled=True,
-        host_config=client.api.create_host_config(
+        host_config=host_config(
+            client,
             binds=binds,
             network_mode="none",
             read_only=True,
             cap_drop=["ALL"],
-            security_opt=["no-new-privileges:true"],
+            security_opt=security_options(),
             mem_limit=memory,
             memswap_limit=memory,
             pids_limit=job.processes,
             tmpfs=tmp,
             shm_size="16m",
-            ulimits=[
-                docker.types.Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
-                docker.types.Ulimit(name="core", soft=0, hard=0),
-            ],
+            ulimits=ulimits(),
+            ipc_mode="private",
+            runtime=runtime or None,
             log_config=docker.types.LogConfig(type="json-file", config={"max-size": "256k"}),
         ),
     )

@@ -69,8 +69,8 @@ class FakeBackend:
     async def explain(self, sandbox: str) -> str:
         return "" if sandbox in self._zygotes else "it is gone"
 
-    async def compile(self, python: str, directory: Path) -> None:
-        del python, directory
+    async def compile(self, python: str, directory: Path, listed: Path) -> None:
+        del python, directory, listed
         self._fail()
 
     async def confine(self, job: Confined) -> Ended:

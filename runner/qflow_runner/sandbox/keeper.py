@@ -185,6 +185,11 @@ class Keeper:
         """What there is, for GET /v1/sandboxes."""
         return self._pool.snapshot(time.monotonic())
 
+    @property
+    def waiting(self) -> int:
+        """Runs that wait for their workflow's sandbox."""
+        return len(self._waiting)
+
     async def health(self) -> Health:
         return await self._backend.health()
 
@@ -334,6 +339,7 @@ class Keeper:
     def _lost(self, sandbox: str, reason: str) -> None:
         if sandbox not in self.guests or self._closing:
             return
+        metrics.SANDBOXES_LOST.inc()
         self._handle(pools.SandboxLost(sandbox, reason))
         self._spawn(self._bury(sandbox, reason))
 

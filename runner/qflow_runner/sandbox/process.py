@@ -126,8 +126,8 @@ class ProcessBackend:
         told = (home / "stderr").read_text(errors="replace")[-ERRORS_KEPT:].strip()
         return told.splitlines()[-1] if told else ""
 
-    async def compile(self, python: str, directory: Path) -> None:
-        await compile_here(python, directory)
+    async def compile(self, python: str, directory: Path, listed: Path) -> None:
+        await compile_here(python, directory, listed)
 
     async def confine(self, job: Confined) -> Ended:
         del job

@@ -13,11 +13,11 @@ HELD = 2 * 1024 * 1024
 """Bytes that may wait in the runner before the guest has to."""
 
 STALL_S = 60.0
-"""How long either side may send nothing of what it announced."""
+"""How long a session may send nothing of what it announced."""
 
 
 class BodyStream:
-    """A body on its way to a session: `size` bytes, which `chunks` gives."""
+    """A body on its way to a session: `size` bytes, which `chunks` gives, and which bounds how long that may take."""
 
     def __init__(self, size: int, chunks: AsyncIterator[bytes]) -> None:
         self.size = size

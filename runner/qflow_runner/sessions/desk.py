@@ -1,8 +1,11 @@
 """Takes the values of a session that is about to end, or that another session needs, piece by piece."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from qflow_agent import wire
+from qflow_runner.errors import DiskFailed, DiskFull
 from qflow_runner.files import FileWriter, Spill, SpillWriter
 from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.guest_session import GuestSession
@@ -26,6 +29,8 @@ class SpillDesk:
         self._spill = spill
         self._place = place
         self._references = references
+        self.failed: dict[str, str] = {}
+        """Of each value that the disk did not take, why. Its session is none the worse for it."""
         self._writer: SpillWriter | FileWriter | None = None
         self._giving = ""
 
@@ -34,15 +39,24 @@ class SpillDesk:
         raise wire.WireError("a session asked for something outside of a run")
 
     async def give(self, give: wire.Give) -> None:
-        if self._writer is not None:
+        if self._giving:
             raise wire.WireError("a session gives one thing after another")
-        self._writer = self._open(give)
+        with self._failing(give.id):
+            self._writer = self._open(give)
         self._giving = give.id
 
     async def part(self, part: wire.Part, payload: Payload) -> None:
-        writer = self._writer
-        if writer is None or part.id != self._giving or len(payload) > wire.PART:
+        if part.id != self._giving or not self._giving or len(payload) > wire.PART:
             raise wire.WireError("a part of nothing that is being given")
+        with self._failing(part.id):
+            await self._take(part, payload)
+        if part.last:
+            self._writer, self._giving = None, ""
+
+    async def _take(self, part: wire.Part, payload: Payload) -> None:
+        writer = self._writer
+        if writer is None:
+            return  # the rest of what the disk did not take
         if payload:
             writer.write(payload)
         if writer.full:
@@ -50,6 +64,16 @@ class SpillDesk:
         if part.last:
             self._writer = None
             await writer.finish()
+
+    @contextmanager
+    def _failing(self, reference: str) -> Generator[None]:
+        try:
+            yield
+        except (DiskFull, DiskFailed) as error:
+            self.failed[reference] = error.detail.removesuffix(".")
+            if self._writer is not None:
+                self._writer.abort()
+                self._writer = None
 
     def progress(self, progress: wire.Progress) -> None:
         del progress

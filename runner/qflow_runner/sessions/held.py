@@ -74,7 +74,7 @@ class Held:
         spaces = {reference: self.kept[reference] for reference in wanted if reference in self.kept}
         desk = SpillDesk(store, self.place, spaces)
         try:
-            refused = await self.session.spill(wire.Spill(wanted, drop), desk, SPILL_DEADLINE_S)
+            refused = await self.session.spill(wire.Spill(wanted, drop), desk, SPILL_DEADLINE_S) | desk.failed
         except TimeoutError:
             self.session.end()
             return dict.fromkeys(wanted, f"it was not saved within {SPILL_DEADLINE_S:g} s")

@@ -1,6 +1,7 @@
 """What a session asks for during a run, and hands over: files and values, piece by piece."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from qflow_agent import wire
 from qflow_runner.errors import QflowError
@@ -39,6 +40,11 @@ class RunDesk(SpillDesk):
             await session.send(wire.Have(want.id, reason=str(gone)))
         except QflowError as error:
             await session.send(wire.Have(want.id, reason=" ".join(filter(None, (error.detail, error.hint)))))
+
+    @contextmanager
+    def _failing(self, reference: str) -> Generator[None]:
+        del reference
+        yield  # a run whose file the disk did not take fails with that
 
     def progress(self, progress: wire.Progress) -> None:
         self._told(progress)

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from qflow_runner.observe import metrics
 from qflow_runner.sandbox.adopting import Returned
 from qflow_runner.sandbox.guest import Guest
 from qflow_runner.sandbox.guest_session import GuestSession
@@ -63,6 +64,7 @@ class Sessions:
                         self._values.lost(held, f"the session that held it ended before {clock()}")
                         held.spilled.clear()
                     held.begin(await zygote.take(), zygote.token)
+                    metrics.SESSIONS_BEGUN.inc()
                     assert held.session is not None  # noqa: S101 - it was given just now
                 yield held, held.session
         finally:

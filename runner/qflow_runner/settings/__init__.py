@@ -1,6 +1,6 @@
 """Every setting, as one table: name, default, unit and what it is for. Set by QFLOW_<NAME> or by `qflow serve`.
 
-The rows stand with their subject: `serving`, `access`, `sandboxes`, `packages`, `storage`. Here is what holds for several.
+The rows stand with their subject: `serving`, `access`, `sandboxes`, `packages`, `storage`, `observing`. Here is what holds for several.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 from qflow_runner.settings.access import AccessSettings
 from qflow_runner.settings.code import CodeSettings
 from qflow_runner.settings.egress import EgressSettings
+from qflow_runner.settings.observing import ObservingSettings
 from qflow_runner.settings.packages import PackageSettings
 from qflow_runner.settings.sandboxes import SandboxSettings
 from qflow_runner.settings.serving import ServingSettings
@@ -30,6 +31,7 @@ class Settings(
     EgressSettings,
     PackageSettings,
     StorageSettings,
+    ObservingSettings,
 ):
     """The runner's settings. A wrong value is refused at start with the variable's name."""
 
@@ -47,6 +49,17 @@ class Settings(
             raise ValueError(
                 "QFLOW_SOURCE_DISTRIBUTIONS: sources come from an index, and with QFLOW_WHEELS_DIR none is asked"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _others_meet_a_boundary(self) -> "Settings":
+        if self.backend == "process" and not self.loopback:
+            raise ValueError(
+                f"QFLOW_BACKEND=process runs code as the runner's own user, and QFLOW_HOST={self.host} can be reached from "
+                "other machines: use docker, or listen on 127.0.0.1"
+            )
+        if self.backend == "process" and self.isolation == "required":
+            raise ValueError("QFLOW_ISOLATION=required: the process backend keeps nothing apart")
         return self
 
     @property

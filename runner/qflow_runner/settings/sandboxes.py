@@ -13,6 +13,18 @@ class SandboxSettings(BaseSettings):
         "name",
         "What a sandbox is: a Docker container, or a plain process (development only, no boundary)",
     )
+    docker_runtime: str = setting(
+        "",
+        "name",
+        "The runtime with which Docker starts containers, such as runsc (gVisor); empty takes Docker's own",
+        pattern="^[A-Za-z0-9._/-]*$",
+    )
+    isolation: Literal["best", "required"] = setting(
+        "best",
+        "name",
+        "Whether a sandbox may be used whose kernel cannot keep executions of one workflow apart in full: best takes "
+        "what there is and says so, required refuses",
+    )
     python: str = setting("3.12", "version", "Python of a node that names none")
     time_limit_s: float = setting(30.0, "seconds", "Time limit of a node that names none", gt=0)
     time_limit_max_s: float = setting(

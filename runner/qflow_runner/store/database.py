@@ -81,7 +81,7 @@ class Database:
         if self._keeping is not None:
             await self._keeping
         if self._calls:
-            await asyncio.wait(self._calls)
+            await asyncio.wait(self._calls, timeout=self._deadline_s)
         if self._engine is not None:
             await self._engine.close()
             self._engine = None
@@ -120,26 +120,37 @@ class Database:
         return self._engine
 
     async def _shielded(self, work: Coroutine[Any, Any, Answer], deadline_s: float) -> Answer:
-        # A caller that hangs up does not break off a transaction: its connection would be lost with it.
-        return await asyncio.shield(self._begun(self._guarded(work, deadline_s)))
-
-    def _begun(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
-        task = asyncio.create_task(work)
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-        return task
-
-    async def _guarded(self, work: Coroutine[Any, Any, Answer], deadline_s: float) -> Answer:
+        task = self._begun(work)
+        # A caller that hangs up does not break off a transaction, whose connection would be lost with it.
+        await asyncio.wait({task}, timeout=deadline_s)
+        if not task.done():
+            # Its connection may take as long again to be given up, and nobody waits for that.
+            task.cancel()
+            raise self._failed("it did not answer in time")
         try:
-            async with asyncio.timeout(deadline_s):
-                return await work
+            return task.result()
         except Exception as error:
             reason = _reason_of(error)
             if reason is None:
                 raise
-            if not self._looking.locked() and not self._closing.is_set():
-                self._begun(self._look())
-            raise self._away(reason) from error
+            raise self._failed(reason) from error
+
+    def _begun(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        task = asyncio.create_task(work)
+        self._calls.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._calls.discard(task)
+        # Of one that was given up nobody asks how it ended.
+        _ = task.cancelled() or task.exception()
+
+    def _failed(self, reason: str) -> DatabaseUnavailable:
+        """And look at it again."""
+        if not self._looking.locked() and not self._closing.is_set():
+            self._begun(self._look())
+        return self._away(reason)
 
     def _away(self, reason: str) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"{self.kind}: {reason}.")
@@ -185,8 +196,7 @@ class Database:
         sql = await asyncio.to_thread(importlib.import_module, "qflow_runner.store.sql")
         engine = self._engine or await asyncio.to_thread(sql.Engine, self.url, self._deadline_s)
         try:
-            async with asyncio.timeout(self._deadline_s):
-                version = await engine.version()
+            version = await self._version(engine)
             if version != sql.HEAD:
                 migrating = await asyncio.to_thread(importlib.import_module, "qflow_runner.store.sql.migrate")
                 await asyncio.to_thread(migrating.migrate, self.url, self._deadline_s, self.keys)
@@ -194,6 +204,15 @@ class Database:
         finally:
             if self._engine is not engine:
                 await engine.close()
+
+    async def _version(self, engine: "Engine") -> str | None:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await engine.version()
+        except Exception:
+            # A file that was put back from a backup is another one than that which is open.
+            await engine.renew()
+            raise
 
 
 def _reason_of(error: Exception) -> str | None:

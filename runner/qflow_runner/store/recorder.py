@@ -6,6 +6,7 @@ memory, and is written when the database is back.
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import structlog
 
 from qflow_runner.errors import DatabaseUnavailable
 from qflow_runner.keys import Keys
+from qflow_runner.observe import metrics
 from qflow_runner.store.database import Database
 from qflow_runner.store.run_record import DetailsRow, ExecutionRow, RunRow
 from qflow_runner.store.sealed import of_run
@@ -83,18 +85,22 @@ class Recorder:
             self._writing = None
 
     async def _committed(self, records: Sequence[Record]) -> bool:
+        began = time.perf_counter()
         try:
             await self._database.add_runs(lambda: _batch(records, self._database.keys))
         except DatabaseUnavailable as error:
             if self._paying is None:
                 log.warning("runs.owed", reason=error.detail, hint=error.hint)
             return False
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
+        metrics.COMMITS.inc(len(records))
         return True
 
     def _owe(self, records: Iterable[Record]) -> None:
         for record in records:
             if len(self._owed) >= OWED:
                 lost, _ = self._owed.popleft()
+                metrics.RECORDS_LOST.inc()
                 log.error("runs.not_recorded", lost=1, workflow=lost.workflow, execution=lost.execution)
             self._owed.append(record)
         if self._paying is None:

@@ -1,5 +1,6 @@
 """What a run tells the code of itself, and takes from it beside the result."""
 
+import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
@@ -75,6 +76,11 @@ class Context:
         self.cache = cache
         self.files = files
         self._tell = tell
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that the run is part of, as the header of that name writes it; empty where there is none."""
+        return os.environ.get("TRACEPARENT", "")
 
     @property
     def logger(self) -> "logging.Logger":

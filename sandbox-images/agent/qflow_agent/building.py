@@ -24,7 +24,7 @@ NO_WHEEL = 92
 """Exit statuses; others are uv's."""
 
 DEADLINE_S = 600
-WORK = "/tmp/work"
+WORK = os.path.join(os.environ.get("TMPDIR", "/tmp"), "work")
 
 
 class Runner(http.client.HTTPConnection):

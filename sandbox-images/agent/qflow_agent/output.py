@@ -131,7 +131,18 @@ class _BinaryWriter(io.RawIOBase):
 
 def _redirect(target: int, directory: str) -> int:
     """Point `target` at a new file without a name, and return a descriptor of our own for it."""
-    descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = _nameless(directory)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
     os.dup2(descriptor, target)
     return descriptor
+
+
+def _nameless(directory: str) -> int:
+    try:
+        return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError:
+        # gVisor has no such files.
+        path = os.path.join(directory, os.urandom(8).hex())
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        os.unlink(path)
+        return descriptor

@@ -153,6 +153,7 @@ class _Session:
         if message.proxy and not self._proxied:
             self._proxied = True
             egress_proxy.use(message.proxy)
+        _continue(message.traceparent)
         self._limits.apply(message)
         self._output.limit(message.log_kb * 1000)
         signal.setitimer(signal.ITIMER_REAL, message.time_limit_s)
@@ -184,6 +185,14 @@ class _Session:
                 os._exit(
                     0
                 )  # a process that the code forked, and that came back from the call: it has no say here
+
+
+def _continue(traceparent: str) -> None:
+    """Where libraries look for the trace that they are part of; what an earlier run left there goes."""
+    if traceparent:
+        os.environ["TRACEPARENT"] = traceparent
+    else:
+        os.environ.pop("TRACEPARENT", None)
 
 
 def _raise_time_limit(_number: int, _frame: object) -> None:

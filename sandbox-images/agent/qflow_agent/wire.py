@@ -135,6 +135,7 @@ class Run:
     output_mb: int = 0  # the largest result; 0: the runner's limit
     log_kb: int = 0  # thousands of characters of output that are kept; 0: the session's own limit
     threads: int = 0  # of numeric libraries, where the node has a CPU limit of its own
+    traceparent: str = ""  # the trace that the run is part of, as W3C Trace Context writes it
 
 
 @dataclass(frozen=True)

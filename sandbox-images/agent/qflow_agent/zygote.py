@@ -10,20 +10,21 @@ import os
 import select
 import signal
 import sys
-import time
 import traceback
 from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 
-from qflow_agent import __version__, environment, kernel, session, wire
+from qflow_agent import __version__, environment, kernel, own_tmp, session, wire
 from qflow_agent.channel import Channel
+from qflow_agent.confinement import Confinement
 from qflow_agent.processes import (
-    ORPHAN_SECONDS,
+    MANY_TASKS,
     end_group,
+    end_strays,
     end_whole_group,
     exit_status,
     null_stdin,
     remove,
-    send_signal,
+    tasks_below,
 )
 
 
@@ -41,7 +42,10 @@ def serve(path: str, token: str) -> None:
     """Dial in and obey until the runner closes the connection."""
     score = kernel.VictimScore()
     kernel.guard_process()
-    zygote = _Zygote(path, token, score)
+    confinement = Confinement() if os.environ.get("QFLOW_CONFINE") else None
+    if confinement is not None:
+        own_tmp.keep_in_children()
+    zygote = _Zygote(path, token, score, confinement)
     null_stdin()
     session.warm()
     gc.collect()
@@ -55,11 +59,14 @@ class _Zygote:
         path: str,
         token: str,
         score: kernel.VictimScore,
+        confinement: Optional[Confinement],
+        *,
         role: str = "zygote",
         late: Sequence[str] = (),
     ) -> None:
         self._path = path
         self._score = score
+        self._confinement = confinement
         self._children: Dict[int, Child] = {}
         self._wanted: List[Union[wire.Fork, wire.Environment, wire.Egress]] = []
         self._homes = os.environ.get("TMPDIR", "/tmp")
@@ -120,15 +127,21 @@ class _Zygote:
                 else:
                     self._fork_environment(wanted)
             except OSError:
-                # The sandbox has as many processes as it may: tried again when one has ended. The runner's
-                # patience is the deadline.
+                # The sandbox has as many processes as it may: who has most of them makes room, as with memory. Tried
+                # again when one has ended, and the runner's patience is the deadline.
+                self._make_room()
                 return
             del self._wanted[0]
 
+    def _make_room(self) -> None:
+        counts = tasks_below(self._children)
+        pid = max(counts, key=lambda each: counts[each], default=0)
+        if pid and counts[pid] >= MANY_TASKS:
+            end_whole_group(pid)
+            self._end_orphans()
+
     def _fork(self, wanted: wire.Fork) -> None:
-        self._forks += 1
-        home = os.path.join(self._homes, "session-%d-%d" % (os.getpid(), self._forks))
-        os.mkdir(home, 0o700)
+        home = self._new_home()
         self._score.session()
         try:
             pid = os.fork()
@@ -144,6 +157,7 @@ class _Zygote:
         try:
             self._leave()
             self._score.close()
+            self._shut_off(home)
             session.serve(self._path, wanted.token, home, spare=wanted.spare)
             status = 0
         except BaseException:
@@ -151,29 +165,44 @@ class _Zygote:
         finally:
             os._exit(status)
 
+    def _new_home(self) -> str:
+        self._forks += 1
+        home = os.path.join(self._homes, "%d-%d" % (os.getpid(), self._forks))
+        os.mkdir(home, 0o700)
+        return home
+
     def _fork_environment(self, wanted: wire.Environment, late: Sequence[str] = ()) -> None:
         read, write = os.pipe()
         os.set_blocking(read, False)  # what a package started may hold the other end open
+        homes = self._new_home()
         try:
             pid = os.fork()
         except OSError:
             os.close(read)
             os.close(write)
+            os.rmdir(homes)
             raise
         if pid:
             os.close(write)
-            self._children[pid] = Child(wanted.token, environment=wanted, late=late, pipe=read)
+            self._children[pid] = Child(wanted.token, homes, environment=wanted, late=late, pipe=read)
             return
         status = 1
         try:
             os.close(read)
             self._leave()
             kernel.guard_process()  # to adopt orphans is not inherited
+            os.environ["TMPDIR"] = homes
+            if self._confinement is not None:
+                # What its packages do when they are imported is shut off from other sessions too.
+                own_tmp.give(homes)
+                self._confinement.enter(homes)
             imports = [name for name in wanted.imports if name not in late]
             starter = environment.enter(wanted.layer, imports)
             if starter is None:
                 os.close(write)
-                _Zygote(self._path, wanted.token, self._score, "environment", late).serve()
+                _Zygote(
+                    self._path, wanted.token, self._score, self._confinement, role="environment", late=late
+                ).serve()
                 status = 0
             else:
                 os.write(write, starter.encode())
@@ -201,6 +230,12 @@ class _Zygote:
             traceback.print_exc()
         finally:
             os._exit(status)
+
+    def _shut_off(self, own: str) -> None:
+        if self._confinement is not None:
+            own_tmp.give(own)
+            self._confinement.enter(own)
+            self._confinement.close()
 
     def _leave(self) -> None:
         """In a fork: let go of all that is its parent's."""
@@ -261,6 +296,7 @@ class _Zygote:
             self._fork_environment(wanted, [*child.late, starter])
         except OSError:
             return False
+        remove(child.home)
         return True
 
     def _report(self, child: Child, status: int) -> None:
@@ -276,16 +312,5 @@ class _Zygote:
 
     def _end_orphans(self) -> None:
         """A session's own processes are in its group; one that left it becomes ours when its parent dies."""
-        deadline = time.monotonic() + ORPHAN_SECONDS
-        while True:
-            orphans = [pid for pid in kernel.children() if pid not in self._children]
-            if not orphans:
-                return
-            if time.monotonic() > deadline:
-                os._exit(70)
-            for pid in orphans:
-                send_signal(os.kill, pid)
-                try:
-                    os.waitpid(pid, 0)
-                except ChildProcessError:
-                    continue
+        if any(pid not in self._children for pid in kernel.children()) and not end_strays(self._children):
+            os._exit(70)  # they fork faster than they can be ended

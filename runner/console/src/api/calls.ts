@@ -1,7 +1,9 @@
 /** Every call that the console makes, by what it is for. */
+import { whole } from '@/lib/workflowText';
 import { blob, call, type CallOptions } from './http';
 import type {
 	Analysis,
+	AuditEvent,
 	DefinitionContent,
 	Execution,
 	Item,
@@ -18,6 +20,7 @@ import type {
 	SavedContent,
 	SavedEntry,
 	SettingRow,
+	Token,
 	Workflow,
 	WorkflowCheck,
 	WorkflowRunReply,
@@ -139,8 +142,8 @@ export const judge = (source: string, target: string, signal?: Signal) =>
 export const workflows = (signal?: Signal) =>
 	call<{ workflows: KeptWorkflow[] }>('GET', '/v1/workflows', options(signal));
 
-export const workflowContent = (id: string, signal?: Signal) =>
-	call<Workflow>('GET', `/v1/workflows/${part(id)}/content`, options(signal));
+export const workflowContent = async (id: string, signal?: Signal) =>
+	whole(await call<Partial<Workflow>>('GET', `/v1/workflows/${part(id)}/content`, options(signal)));
 
 export const workflowCheck = (id: string, signal?: Signal) =>
 	call<WorkflowCheck>('GET', `/v1/workflows/${part(id)}`, options(signal));
@@ -170,6 +173,25 @@ export const removeLayer = (id: string) =>
 
 export const settings = (signal?: Signal) =>
 	call<{ settings: SettingRow[] }>('GET', '/v1/settings', options(signal));
+
+export const tokens = (signal?: Signal) =>
+	call<{ tokens: Token[] }>('GET', '/v1/tokens', options(signal));
+
+export const createToken = (name: string, scopes: string[], expires: string) =>
+	call<Token & { token: string }>('POST', '/v1/tokens', { body: { name, scopes, expires } });
+
+export const revokeToken = (id: string) =>
+	call<{ revoked: string }>('DELETE', `/v1/tokens/${part(id)}`);
+
+export const audit = (
+	query: { before?: number; action?: string; actor?: string; outcome?: string },
+	signal?: Signal,
+) =>
+	call<{ events: AuditEvent[]; next: number | null }>(
+		'GET',
+		'/v1/audit',
+		options(signal, { query: { ...query, limit: 50 } }),
+	);
 
 function options(signal: Signal, more: CallOptions = {}): CallOptions {
 	return signal ? { ...more, signal } : more;

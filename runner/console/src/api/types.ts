@@ -314,6 +314,7 @@ export interface LayerAudit {
 export interface Advisory {
 	id: string;
 	summary?: string;
+	fixedIn?: string[];
 }
 
 export interface SettingRow {
@@ -322,6 +323,31 @@ export interface SettingRow {
 	default: Json;
 	unit: string;
 	help: string;
+}
+
+export interface Token {
+	id: string;
+	name: string;
+	scopes: string[];
+	created: string;
+	created_by: string;
+	expires: string | null;
+	used: string | null;
+	revoked: string | null;
+}
+
+export interface AuditEvent {
+	seq: number;
+	at: number;
+	runner: string;
+	actor: string;
+	name: string;
+	origin: string;
+	action: string;
+	object: string;
+	outcome: string;
+	details: Record<string, Json>;
+	hash: string;
 }
 
 export interface Happening {

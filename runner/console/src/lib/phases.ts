@@ -26,8 +26,7 @@ export function phasesOf(run: Run): Phase[] {
 	const known = phases.reduce((sum, phase) => sum + phase.ms, 0);
 	const other = Math.max(0, run.ms - known);
 	// A failure has no times by phase.
-	if (other > 0.05 * run.ms || !known)
-		phases.push({ id: 'other', label: 'Not told apart', ms: other });
+	if (other > 0.05 * run.ms || !known) phases.push({ id: 'other', label: 'Other', ms: other });
 	return phases.filter((phase) => phase.ms > 0);
 }
 

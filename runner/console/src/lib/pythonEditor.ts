@@ -49,7 +49,9 @@ const colours = HighlightStyle.define([
 
 const look = EditorView.theme({
 	'&': {
-		height: '100%',
+		flex: '1 1 auto',
+		minHeight: '0',
+		minWidth: '0',
 		fontSize: '13px',
 		backgroundColor: 'var(--q-surface)',
 		color: 'var(--q-text)',
@@ -63,8 +65,14 @@ const look = EditorView.theme({
 	'&.cm-focused .cm-selectionBackground, .cm-selectionBackground': {
 		background: 'color-mix(in srgb, var(--q-accent) 25%, transparent) !important',
 	},
-	'.cm-failed': { backgroundColor: 'color-mix(in srgb, var(--q-bad) 22%, transparent)' },
-	'.cm-passed': { backgroundColor: 'color-mix(in srgb, var(--q-warn) 16%, transparent)' },
+	'.cm-failed': {
+		backgroundColor: 'color-mix(in srgb, var(--q-bad) 9%, transparent)',
+		boxShadow: 'inset 3px 0 var(--q-bad)',
+	},
+	'.cm-passed': {
+		backgroundColor: 'color-mix(in srgb, var(--q-warn) 8%, transparent)',
+		boxShadow: 'inset 3px 0 var(--q-warn)',
+	},
 	'.cm-tooltip': {
 		backgroundColor: 'var(--q-raised)',
 		color: 'var(--q-text)',
@@ -103,6 +111,28 @@ function marksOf(state: EditorState, lines: number[]): DecorationSet {
 	return builder.finish();
 }
 
+/**
+ * Text over a selection of several lines is put in by us: where the browser does it, it tries to carry the style of what
+ * was there on with a style attribute, which the pages' policy refuses and reports.
+ */
+const replacing = EditorView.domEventHandlers({
+	beforeinput(event, view) {
+		const { from, to } = view.state.selection.main;
+		const text = event.data;
+		const spans = view.state.doc.lineAt(from).number !== view.state.doc.lineAt(to).number;
+		if (event.inputType !== 'insertText' || !text || !spans || view.composing) return false;
+		event.preventDefault();
+		const insert = () =>
+			view.state.update(view.state.replaceSelection(text), {
+				userEvent: 'input.type',
+				scrollIntoView: true,
+			});
+		const handlers = view.state.facet(EditorView.inputHandler);
+		if (!handlers.some((handle) => handle(view, from, to, text, insert))) view.dispatch(insert());
+		return true;
+	},
+});
+
 export function pythonEditor(
 	label: string,
 	readOnly: boolean,
@@ -120,8 +150,9 @@ export function pythonEditor(
 		syntaxHighlighting(colours),
 		python(),
 		failing,
+		replacing,
 		look,
-		EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false' }),
+		EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false', tabindex: '0' }),
 		keymap.of([
 			...closeBracketsKeymap,
 			...defaultKeymap,

@@ -64,8 +64,7 @@ def attack(hints: dict) -> dict:
                 """
 def attack(hints: dict) -> dict:
     import socket
-    for name in os.listdir("/dev/shm"):
-        refused("shm " + name, lambda: seen(open("/dev/shm/" + name).read()))
+    refused("list /dev/shm", lambda: seen(os.listdir("/dev/shm")))
     with open("/proc/net/unix") as file:
         for line in file.read().splitlines()[1:]:
             name = line.split()[-1]
@@ -78,6 +77,17 @@ def attack(hints: dict) -> dict:
 """,
             ),
         ],
+    ),
+    case(
+        SUITE,
+        "shared memory of another execution by its known name",
+        """
+def attack(hints: dict) -> dict:
+    refused("read", lambda: seen(open(hints["sibling_shared"]).read()))
+    refused("write", lambda: open(hints["sibling_shared"], "w"))
+    return end()
+""",
+        known="Landlock cannot tell the files of /dev/shm apart, and multiprocessing needs the place. It cannot be listed.",
     ),
     case(
         SUITE,
@@ -106,7 +116,7 @@ def attack(hints: dict) -> dict:
         "files and processes that are left for the next execution",
         """
 def attack(hints: dict) -> dict:
-    for place in ("/tmp", "/dev/shm", "/var/tmp", os.environ["HOME"]):
+    for place in ("/tmp", "/var/tmp", os.environ["HOME"], os.path.dirname(os.environ["HOME"])):
         for name in ("json.py", "sitecustomize.py", "left"):
             try:
                 with open(os.path.join(place, name), "w") as file:

@@ -7,8 +7,9 @@ SUITE = "hostile: network"
 ALONE = '''
 def alone():
     """Whether there is no way out at all: only then is anything tried."""
-    import socket
-    others = [name for _number, name in socket.if_nameindex() if name != "lo"]
+    with open("/proc/net/dev") as file:
+        others = [line.split(":")[0].strip() for line in file.read().splitlines()[2:]]
+    others = [name for name in others if name != "lo"]
     if others:
         harm.append("interfaces: " + ", ".join(others))
     return not others

@@ -1,6 +1,8 @@
 """The connection pool: SQLite tuned for one writer beside many readers, or PostgreSQL."""
 
 import asyncio
+import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -80,6 +82,12 @@ class Engine:
             lambda connection: connection.execute(text("SELECT version_num FROM alembic_version"))
         )
 
+    async def renew(self) -> None:
+        """The next calls connect anew."""
+        if self._runs is not None:
+            self._runs.renew()
+        await self._pool.dispose()
+
     async def close(self) -> None:
         if self._runs is not None:
             self._runs.close()
@@ -116,7 +124,12 @@ def _sqlite(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
     path = Path(url.database or "")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Made before SQLite would make it: what people wrote is the owner's alone, and its journals follow.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    # Never opened where it is there: to close any descriptor of it drops the locks of all this process's connections,
+    # and then another process takes the journal away under them.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     engine = create_async_engine(
         url,
         pool_size=4,
@@ -130,13 +143,17 @@ def _sqlite(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
         # The driver begins with the first statement that writes, and waits its turn there: a transaction that
         # has read before could not. A BEGIN of ours would be three more steps.
         connection.isolation_level = "IMMEDIATE"
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(statement_s * 800)}")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        # Every commit is on the disk before it is answered.
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {int(statement_s * 800)}")
+            cursor.execute("PRAGMA journal_mode = WAL")
+            # Every commit is on the disk before it is answered.
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute("PRAGMA foreign_keys = ON")
+            cursor.close()
+        except Exception:
+            connection.close()  # the pool knows nothing of it yet
+            raise
 
     return engine
 

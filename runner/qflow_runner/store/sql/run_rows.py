@@ -53,6 +53,10 @@ class SqliteRuns:
         """Committed when this returns. Raises sqlite3.Error, and then nothing of it is there."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._add, batch)
 
+    def renew(self) -> None:
+        """The next batch opens the file anew."""
+        self._thread.submit(self._close)
+
     def close(self) -> None:
         self._thread.submit(self._close)
         self._thread.shutdown()
@@ -77,8 +81,9 @@ class SqliteRuns:
         return self._connection
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def _adding(table: Table, dialect: Any) -> Insert:
