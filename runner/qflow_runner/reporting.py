@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 import structlog
 
@@ -106,8 +106,8 @@ class Reports:
     def _link(self, about: Subject, row: RunRow) -> str:
         if not self._public_url:
             return ""
-        query = urlencode({"workflow": about.workflow, "run": row.id})
-        return f"{self._public_url}/console/executions/{quote(about.execution, safe='')}?{query}"
+        page = f"{self._public_url}/console/executions/{quote(about.execution, safe='')}"
+        return f"{page}?workflow={quote_plus(about.workflow)}&run={row.id}"
 
 
 def _facts(about: Subject, row: RunRow) -> dict[str, Any]:

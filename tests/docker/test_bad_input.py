@@ -77,7 +77,9 @@ async def test_body_over_the_limit(runner: RunnerClient) -> None:
     headers = {"Content-Length": str(limit + 1), "Authorization": runner.http.headers["Authorization"]}
     reader, writer = await asyncio.open_connection("127.0.0.1", int(runner.address.rpartition(":")[2]))
     path = f"/v1/definitions/{definition}/runs?workflow=w&execution=e"
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n" + "".join(
+        f"{k}: {v}\r\n" for k, v in headers.items()
+    )
     writer.write(head.encode() + b"\r\n{")
     answer = await asyncio.wait_for(reader.read(4096), 5)
     writer.close()
@@ -283,14 +285,14 @@ async def test_killed_sandbox(runner: RunnerClient) -> None:
 async def test_a_caller_that_hangs_up_ends_its_run(runner: RunnerClient) -> None:
     """When n8n cancels an execution its request is dropped, and the code is stopped."""
     code = (
-        "import time\ndef f():\n    open('/tmp/alive', 'w').close()\n    while True:\n"
-        "        open('/tmp/alive', 'a').write('x')\n        time.sleep(0.01)\n"
+        "import time\ndef f():\n    open('/dev/shm/alive', 'w').close()\n    while True:\n"
+        "        open('/dev/shm/alive', 'a').write('x')\n        time.sleep(0.01)\n"
     )
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(runner.run(code, workflow="hangs-up", execution="first"), 1)
     look = (
-        "import os, time\ndef f():\n    for _ in range(100):\n        before = os.path.getsize('/tmp/alive')\n"
-        "        time.sleep(0.1)\n        if os.path.getsize('/tmp/alive') == before: return 'stopped'\n    return 'alive'\n"
+        "import os, time\ndef f():\n    for _ in range(100):\n        before = os.path.getsize('/dev/shm/alive')\n"
+        "        time.sleep(0.1)\n        if os.path.getsize('/dev/shm/alive') == before: return 'stopped'\n    return 'alive'\n"
     )
     assert [{"value": "stopped"}] == await runner.values(look, workflow="hangs-up", execution="second")
 

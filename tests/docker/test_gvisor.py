@@ -1,5 +1,6 @@
 """A small pass of the contract with gVisor as the runtime: what a workflow needs works there too."""
 
+import os
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -46,11 +47,13 @@ async def guarded(host: str) -> AsyncIterator[RunnerClient]:
 
 async def test_the_kernel_is_not_the_hosts(guarded: RunnerClient) -> None:
     """Otherwise nothing here would say anything."""
-    code = "import os\ndef kernel() -> dict:\n    return {'release': os.uname().release, 'pid': os.getpid()}\n"
+    code = (
+        "import os\ndef kernel() -> dict:\n    return {'release': os.uname().release, 'pid': os.getpid()}\n"
+    )
 
     (told,) = await guarded.values(code)
 
-    assert told["release"] != Path("/proc/sys/kernel/osrelease").read_text().strip()
+    assert told["release"] != os.uname().release
     _, ready = await guarded.call("GET", "/readyz")
     assert "runsc" in ready["parts"]["runtime"]["reason"]
 

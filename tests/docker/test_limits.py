@@ -99,12 +99,12 @@ async def test_a_node_that_asks_for_more_gets_a_larger_sandbox(runner: RunnerCli
 
 async def test_a_sandbox_that_ran_out_of_memory_is_raised(runner: RunnerClient) -> None:
     """One step for each time, up to the instance's most; the hint says so, and the code is not run again by itself."""
-    code = HOG.replace("kept = []", "open('/tmp/began', 'a').write('x')\n    kept = []")
+    code = HOG.replace("kept = []", "open('/dev/shm/began', 'a').write('x')\n    kept = []")
     status, reply = await runner.run(code, items=[{"mb": 700}], workflow="grows", execution="e1")
 
     assert (507, "out_of_memory", 512) == (status, reply["code"], reply["limit_mb"]), reply
     assert "1024 MB from now on" in reply["hint"]
-    began = "def began(item: dict) -> dict:\n    return {'times': len(open('/tmp/began').read())}\n"
+    began = "def began(item: dict) -> dict:\n    return {'times': len(open('/dev/shm/began').read())}\n"
     assert [{"times": 1}] == await runner.values(began, workflow="grows", execution="e2")
     assert [{"mb": 700}] == await runner.values(code, [{"mb": 700}], workflow="grows", execution="e3")
 

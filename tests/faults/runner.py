@@ -58,6 +58,11 @@ class RunnerProcess:
                 assert not self._reading.done(), self.log[-5:]
                 await self._news.wait()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)

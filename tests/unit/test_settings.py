@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from qflow_runner.identity import DataDir, InUse
 from qflow_runner.settings import Settings
@@ -86,3 +87,15 @@ def test_required_isolation_is_not_to_be_had_from_plain_processes() -> None:
     """Said at the start, and not at the first run."""
     with pytest.raises(ValidationError, match="QFLOW_ISOLATION"):
         Settings(backend="process", isolation="required")
+
+
+def test_no_two_groups_share_a_name() -> None:
+    """Python would take one of them without a word, be it a setting or what checks it."""
+    seen: dict[str, str] = {}
+    for group in Settings.__bases__:
+        for name in vars(group):
+            if not name.startswith("__") and name not in {"model_config", "model_fields"}:
+                shared = name.startswith(("model_", "_abc_")) or name in vars(BaseSettings)
+                assert shared or seen.setdefault(name, group.__name__) == group.__name__, name
+        for name in vars(group).get("__annotations__", {}):
+            assert seen.setdefault(f"setting {name}", group.__name__) == group.__name__, name

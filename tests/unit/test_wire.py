@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qflow_agent import wire
 
 MESSAGES: dict[str, tuple[wire.Message, int]] = {
-    "hello": (wire.Hello("session", "tok", 1, "3.12.1", "0.1.0", 7, ["numpy"]), 0),
+    "hello": (wire.Hello("session", "tok", 1, "3.12.1", "0.1.0", 7, ["numpy"], "full"), 0),
     "environment": (wire.Environment("tok", "1a2b", ["pandas"]), 0),
     "fork": (wire.Fork("tok", True), 0),
     "egress": (wire.Egress("tok"), 0),
@@ -21,8 +21,16 @@ MESSAGES: dict[str, tuple[wire.Message, int]] = {
     "kill": (wire.Kill("tok"), 0),
     "exited": (wire.Exited("tok", -9, True), 0),
     "define": (wire.Define("d", "def f(): pass", "f", "auto", "auto", "strict", 4, "shared"), 0),
-    "run": (wire.Run(3, "d", "w", "e", "n", 1.5, "stop", True, "http://127.7.0.1:3128", 8, 4, 16, 2, "00-1a-2b-01"), 5),
-    "done": (wire.Done(3, 2, 1, {"code": 0.5}, [["stdout", "hi"]], ["h"], ["r"], 0.25, ["r"], {"cpu_ms": 1.5}), 2),
+    "run": (
+        wire.Run(
+            3, "d", "w", "e", "n", 1.5, "stop", True, "http://127.7.0.1:3128", 8, 4, 16, 2, "00-1a-2b-01"
+        ),
+        5,
+    ),
+    "done": (
+        wire.Done(3, 2, 1, {"code": 0.5}, [["stdout", "hi"]], ["h"], ["r"], 0.25, ["r"], {"cpu_ms": 1.5}),
+        2,
+    ),
     "failed": (wire.Failed(3, {"code": "x"}), 0),
     "want": (wire.Want("r", "value"), 0),
     "have": (wire.Have("r", 9, "/files/r", "It is gone."), 0),

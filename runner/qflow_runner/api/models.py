@@ -246,7 +246,9 @@ class Sandbox(BaseModel):
     python: str
     workflow: str | None = None
     sessions: int = Field(description="Executions that it holds")
-    memory_mb: float | None = Field(default=None, description="Memory in use, without what the kernel gives back")
+    memory_mb: float | None = Field(
+        default=None, description="Memory in use, without what the kernel gives back"
+    )
     memory_limit_mb: int | None = Field(default=None, description="Memory that it may use now")
     cpu_s: float | None = Field(default=None, description="CPU time since it was started")
     cpus: float | None = Field(default=None, description="CPU time that it may use per second now")

@@ -9,10 +9,7 @@ from qflow_runner.api.models import Part, Readiness
 from qflow_runner.api.state import State
 from qflow_runner.egress import UNENFORCED
 
-UNCONFINED = (
-    "no boundary: code runs as the runner's own user (development only; use the docker backend)",
-    "each workflow has a container of its own, which its executions share",
-)
+UNCONFINED = "no boundary: code runs as the runner's own user (development only; use the docker backend)"
 
 
 async def readiness(state: State) -> Readiness:
@@ -21,9 +18,10 @@ async def readiness(state: State) -> Readiness:
     )
     pool = _pool(state)
     process = state.settings.backend == "process"
+    apart = state.keeper.isolation
     parts = {
         state.settings.backend: Part(ok=backend.ok, reason=backend.reason),
-        "isolation": Part(ok=not process, reason=UNCONFINED[not process]),
+        "isolation": Part(ok=not process and apart.ok, reason=UNCONFINED if process else apart.reason),
         "limits": _limits(state),
         "pool": pool,
         "egress": Part(ok=True, reason=UNENFORCED if process else state.egress.reason()),
@@ -37,7 +35,7 @@ async def readiness(state: State) -> Readiness:
         ),
     }
     if backend.runtime:
-        parts["runtime"] = Part(ok=True, reason=f"containers are started with {backend.runtime}")
+        parts["runtime"] = Part(ok=backend.ok, reason=f"containers are started with {backend.runtime}")
     redis = state.cache.stats()["up"].get("redis")
     if redis is not None:
         parts["redis"] = Part(ok=redis, reason=_redis(up=redis))
@@ -70,9 +68,7 @@ async def disk_part(state: State) -> Part:
     short = {name: free >> 20 for name, (free, _) in found.items() if free < least << 20}
     if short:
         told = ", ".join(f"{name} {mb} MB" for name, mb in short.items())
-        return Part(
-            ok=False, reason=f"nearly full: free is {told} of {places(state)[next(iter(short))]} and its like"
-        )
+        return Part(ok=False, reason=f"nearly full where the runner writes: {told} free")
     fewest = min((free for free, _ in found.values()), default=0)
     return Part(ok=True, reason=f"at least {fewest >> 20} MB are free wherever the runner writes")
 

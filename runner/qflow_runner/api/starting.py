@@ -24,7 +24,14 @@ log = structlog.get_logger()
 def know_secrets(settings: Settings, token: str) -> None:
     """They are masked in the log and in answers from now on."""
     remember(token, *(key.get_secret_value() for key in settings.encryption_keys))
-    for value in (settings.database_url, settings.redis_url, settings.index_url, settings.extra_index_urls):
+    addresses = (
+        settings.database_url,
+        settings.redis_url,
+        settings.index_url,
+        settings.extra_index_urls,
+        settings.otlp_endpoint,
+    )
+    for value in addresses:
         for url in value.get_secret_value().split() if value is not None else ():
             remember_address(url)
 

@@ -107,7 +107,9 @@ class Spill:
     def belongs(self, workflow: str, reference: str, execution: str) -> bool:
         """Whether there is a value of this execution's."""
         entry = self._shelf.get(workflow, reference)
-        return entry is not None and entry.execution == self._shelf.new(workflow, execution, reference).execution
+        return (
+            entry is not None and entry.execution == self._shelf.new(workflow, execution, reference).execution
+        )
 
     def why_gone(self, workflow: str, reference: str) -> str:
         """A sentence on when and why a value was removed; empty where that is not known (any more)."""

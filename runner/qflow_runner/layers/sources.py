@@ -150,6 +150,7 @@ class Sources:
         hosts = Hosts.of(settings)
         directory = settings.run_dir / f"build-{secrets.token_hex(6)}"
         await in_thread(_make_directory, directory)
+        uv = await in_thread(_uv_for_sandboxes, settings, self._uv_path)
         try:
             with tempfile.TemporaryDirectory(prefix="qflow-build-") as nowhere:
                 proxy = IndexProxy(
@@ -166,7 +167,7 @@ class Sources:
                             deadline_s=settings.build_deadline_s,
                             readable={
                                 directory: SOCKET_DIR,
-                                self._uv_path: UV_PATH,
+                                uv: UV_PATH,
                                 **readable,
                             },
                             environment=_environment(hosts),
@@ -241,6 +242,24 @@ def _check_name(file: str, name: str, version: str) -> None:
             f"Building {name} {version} made a wheel of {brought} {number}.",
             hint="Its authors must mend that: ask for another version.",
         )
+
+
+def _uv_for_sandboxes(settings: Settings, uv: Path) -> Path:
+    """In a container the runner's packages are no volume: a sandbox gets a copy from where Docker finds it."""
+    if not settings.docker_mounts:
+        return uv
+    copy = settings.layers_dir.parent / f"{settings.layers_dir.name}-uv"
+    copy.mkdir(mode=0o755, parents=True, exist_ok=True)
+    kept, ours = copy / "uv", uv.stat()
+    if not kept.exists() or (kept.stat().st_size, int(kept.stat().st_mtime)) != (
+        ours.st_size,
+        int(ours.st_mtime),
+    ):
+        new = copy / "uv.new"
+        shutil.copy2(uv, new)
+        new.chmod(0o755)
+        new.replace(kept)
+    return kept
 
 
 def _make_directory(directory: Path) -> None:

@@ -6,6 +6,7 @@ It is for accidents. What code in a sandbox wants to give away it can give away 
 import re
 import threading
 from collections.abc import Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -94,11 +95,19 @@ def masked_value(value: Any, depth: int = DEPTH) -> Any:
 def mask_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """For structlog, behind whatever makes texts of exceptions."""
     for name, value in event.items():
-        if value and _NAMES.search(name):
+        if not value:
+            continue
+        if _is_secret(name):
             event[name] = MASK
         elif type(value) not in {int, float, bool}:
             event[name] = masked_value(value)
     return event
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    """Of the fields of events, which are few: they stand in the code."""
+    return _NAMES.search(name) is not None
 
 
 def _kept_start(found: re.Match[str]) -> str:

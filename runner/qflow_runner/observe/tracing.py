@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 ORDER = ("packages", "queue", "sandbox", *PHASES[3:])
 """Of the phases in a run; what the guest tells of its own does not fill the time between them."""
+SHOWN_MS = 0.5
+"""A phase that took less is an attribute alone: a span costs a tenth of a millisecond itself."""
 FLUSH_S = 3.0
 NS = 1_000_000_000
 
@@ -138,9 +140,8 @@ class _Recorded(RunSpan):
 
         ended_ns = time.time_ns()
         span = self._span
-        span.set_attributes(
-            {f"qflow.{name}": value for name, value in facts.items() if value not in {"", None}}
-        )
+        told = {**timing, **facts}
+        span.set_attributes({f"qflow.{name}": value for name, value in told.items() if value != ""})
         span.set_attribute("qflow.outcome", outcome)
         if outcome != "ok":
             span.set_attribute("error.type", code or outcome)
@@ -153,12 +154,10 @@ class _Recorded(RunSpan):
         """One after the other, as they were: each begins where the last one ended."""
         at = self._began_ns
         for phase in ORDER:
-            took = int(timing.get(f"{phase}_ms", 0.0) * 1_000_000)
-            if took <= 0:
-                continue
-            child = self._tracer.start_span(f"qflow.{phase}", context=within, start_time=at)
-            at = min(at + took, ended_ns)  # the guest's figures may be anything
-            child.end(at)
+            ms = timing.get(f"{phase}_ms", 0.0)
+            begun, at = at, min(at + int(ms * 1_000_000), ended_ns)  # the guest's figures may be anything
+            if ms >= SHOWN_MS:
+                self._tracer.start_span(f"qflow.{phase}", context=within, start_time=begun).end(at)
 
 
 def _context_of(parent: Trace | None) -> Any:

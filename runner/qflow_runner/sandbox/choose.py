@@ -12,4 +12,4 @@ def choose_backend(settings: Settings, identity: str) -> Backend:
         return ProcessBackend(settings.cache_dir)
     from qflow_runner.sandbox.docker import DockerBackend  # noqa: PLC0415
 
-    return DockerBackend(identity, settings.docker_runtime)
+    return DockerBackend(identity, settings.docker_runtime, settings.docker_mounts)

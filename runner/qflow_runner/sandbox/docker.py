@@ -9,8 +9,9 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from qflow_runner.errors import DockerUnavailable, ImageMissing, QflowError, San
 from qflow_runner.layers import Confined, Ended, compile_command
 from qflow_runner.sandbox import hardening, images
 from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec, environment
+from qflow_runner.sandbox.host_paths import HostPaths
 from qflow_runner.sandbox.image_files import image_files
 
 log = structlog.get_logger()
@@ -44,15 +46,33 @@ USER = "65532:65532"
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What holds for every container: what Docker starts it with, and where Docker finds the runner's paths."""
+
+    runtime: str
+    paths: HostPaths
+
+    def binds(self, client: docker.DockerClient, places: Mapping[Path, str], mode: str) -> dict[str, Any]:
+        def find(volume: str) -> str:
+            return str(client.api.inspect_volume(volume)["Mountpoint"])
+
+        return {
+            self.paths.on_host(place, find): {"bind": inside, "mode": mode}
+            for place, inside in places.items()
+        }
+
+
 class DockerBackend:
     """One container per sandbox: no network, read-only root, no capabilities, no privileges to gain."""
 
     name = "docker"
 
-    def __init__(self, identity: str, runtime: str = "") -> None:
-        """`runtime` is what Docker is to start containers with; empty is its own."""
+    def __init__(self, identity: str, runtime: str = "", mounts: Sequence[str] = ()) -> None:
+        """`runtime` is what Docker is to start containers with; empty is its own. `mounts`: see HostPaths."""
         self._identity = identity
         self._runtime = runtime
+        self._machine = Machine(runtime, HostPaths(mounts))
         self._client: docker.DockerClient | None = None
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="docker")
 
@@ -72,7 +92,7 @@ class DockerBackend:
         }
 
     async def boot(self, spec: SandboxSpec) -> None:
-        await self._call(lambda client: _boot(client, spec, self._runtime))
+        await self._call(lambda client: _boot(client, spec, self._machine))
 
     async def resize(self, sandbox: str, limits: Limits) -> None:
         await self._call(lambda client: _resize(client, container_name(sandbox), limits))
@@ -106,7 +126,7 @@ class DockerBackend:
         name = f"qflow-job-{secrets.token_hex(8)}"
         labels = {"qflow.runner": self._identity}
         running = asyncio.ensure_future(
-            self._call(lambda client: _confine(client, job, name, labels, self._runtime))
+            self._call(lambda client: _confine(client, job, name, labels, self._machine))
         )
         try:
             return await asyncio.shield(running)
@@ -169,10 +189,12 @@ def mapped(error: Exception) -> QflowError:
         )
     if isinstance(error, docker.errors.APIError):
         explanation = str(error.explanation or error)
-        hint = (
-            "See that Docker knows the runtime of QFLOW_DOCKER_RUNTIME." if "runtime" in explanation else None
+        more = (
+            " (that of QFLOW_DOCKER_RUNTIME)"
+            if "nknown runtime" in explanation or "runtime name" in explanation
+            else ""
         )
-        return SandboxError(f"Docker refused: {explanation}", hint=hint)
+        return SandboxError(f"Docker refused: {explanation}{more}")
     if isinstance(error, requests.exceptions.Timeout):
         return DockerUnavailable(f"Docker did not answer within {API_DEADLINE_S} s.")
     return DockerUnavailable("Docker does not answer.")
@@ -195,22 +217,26 @@ def host_config(client: docker.DockerClient, **options: Any) -> dict[str, Any]:
     return config | {"MaskedPaths": list(hardening.MASKED), "ReadonlyPaths": list(hardening.READ_ONLY)}
 
 
-def _boot(client: docker.DockerClient, spec: SandboxSpec, runtime: str) -> None:
+def _boot(client: docker.DockerClient, spec: SandboxSpec, machine: Machine) -> None:
     limits = spec.limits
     period_us = int(limits.cpu_period_ms * 1000)
     memory = f"{limits.memory_mb}m"
     config = host_config(
         client,
-        binds={
-            str(place): {"bind": inside, "mode": "ro"}
-            for place, inside in (
-                (spec.socket.parent, SANDBOX_DIR),
-                (spec.layers, LAYERS_DIR),
-                (spec.files, FILES_DIR),
-                (spec.hosts, "/etc/hosts"),
-            )
-            if place is not None
-        },
+        binds=machine.binds(
+            client,
+            {
+                place: inside
+                for place, inside in (
+                    (spec.socket.parent, SANDBOX_DIR),
+                    (spec.layers, LAYERS_DIR),
+                    (spec.files, FILES_DIR),
+                    (spec.hosts, "/etc/hosts"),
+                )
+                if place is not None
+            },
+            "ro",
+        ),
         network_mode="none",
         read_only=True,
         cap_drop=["ALL"],
@@ -224,7 +250,7 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec, runtime: str) -> None:
         shm_size="16m",
         ulimits=ulimits(),
         ipc_mode="private",
-        runtime=runtime or None,
+        runtime=machine.runtime or None,
         log_config=docker.types.LogConfig(type="json-file", config={"max-size": "64k"}),
         oom_score_adj=0,
     )
@@ -244,14 +270,15 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec, runtime: str) -> None:
 
 
 def _confine(
-    client: docker.DockerClient, job: Confined, name: str, labels: dict[str, str], runtime: str
+    client: docker.DockerClient,
+    job: Confined,
+    name: str,
+    labels: dict[str, str],
+    machine: Machine,
 ) -> Ended:
     entry, *arguments = job.command
     memory = f"{job.memory_mb}m"
-    binds: dict[str, Mapping[str, str]] = {
-        str(place): {"bind": inside, "mode": "ro"} for place, inside in job.readable.items()
-    }
-    binds |= {str(place): {"bind": inside, "mode": "rw"} for place, inside in job.writable.items()}
+    binds = machine.binds(client, job.readable, "ro") | machine.binds(client, job.writable, "rw")
     # What is built may have to be loaded, so files there can be executed.
     tmp = {TMP_DIR: f"rw,exec,nosuid,nodev,size={job.tmp_mb}m,mode=1777"} if job.tmp_mb else {}
     created = client.api.create_container(
@@ -279,7 +306,7 @@ def _confine(
             shm_size="16m",
             ulimits=ulimits(),
             ipc_mode="private",
-            runtime=runtime or None,
+            runtime=machine.runtime or None,
             log_config=docker.types.LogConfig(type="json-file", config={"max-size": "256k"}),
         ),
     )

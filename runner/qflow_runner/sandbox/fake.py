@@ -32,13 +32,15 @@ async def echo(run: wire.Run, payload: Payload) -> Answer:
 
 
 class FakeBackend:
-    """Knobs for tests: `answer` is what the code does, `failure` makes every call of the backend fail."""
+    """Knobs for tests: `answer` is what the code does, `failure` makes every call of the backend fail, `isolation` is
+    what its kernel offers."""
 
     name = "fake"
 
     def __init__(self, answer: Callable[[wire.Run, Payload], Awaitable[Answer]] = echo) -> None:
         self.answer = answer
         self.failure: QflowError | None = None
+        self.isolation = "full"
         self.booted: list[SandboxSpec] = []
         self.resized: list[tuple[str, Limits]] = []
         self._zygotes: dict[str, _Zygote] = {}
@@ -55,7 +57,9 @@ class FakeBackend:
         self._fail()
         self.booted.append(spec)
         zygote = self._zygotes[spec.id] = _Zygote(spec, self)
-        await zygote.dial(wire.Hello("zygote", spec.token, wire.PROTOCOL, spec.python))
+        await zygote.dial(
+            wire.Hello("zygote", spec.token, wire.PROTOCOL, spec.python, isolation=self.isolation)
+        )
 
     async def resize(self, sandbox: str, limits: Limits) -> None:
         self._fail()

@@ -29,6 +29,16 @@ from qflow_runner.settings import Settings
 
 log = structlog.get_logger()
 
+FULL = "full"
+APART = (
+    "each workflow has a container of its own, and in it each execution its own files, processes and sockets"
+)
+SHARED = {
+    "": "executions of one workflow share their files and may signal each other: the kernel offers no Landlock",
+    "files": "executions of one workflow may signal each other and reach abstract sockets: the kernel is older than 6.12",
+}
+"""What a sandbox says that keeps less apart."""
+
 
 class Keeper:
     """Owns every sandbox of this runner. Lives in one event loop; nothing here blocks it."""
@@ -193,6 +203,18 @@ class Keeper:
     async def health(self) -> Health:
         return await self._backend.health()
 
+    @property
+    def isolation(self) -> Health:
+        """How far executions of one workflow are kept apart in the sandboxes that are there: the least of all."""
+        found = {guest.zygote.isolation for guest in self.guests.values() if guest.zygote.connected}
+        # It is the guest's own word: one that nobody knows counts as nothing.
+        least = min(
+            (each if each in {FULL, *SHARED} else "" for each in found),
+            key=[*SHARED, FULL].index,
+            default=FULL,
+        )
+        return Health(least == FULL, SHARED.get(least) or APART)
+
     def retire(self, sandbox: str) -> None:
         """Take a sandbox out of use that cannot be trusted any more."""
         self._handle(pools.RetireWanted(sandbox))
@@ -282,6 +304,10 @@ class Keeper:
                     )
                 )
                 await guest.ready()
+            if settings.isolation == "required" and guest.zygote.isolation != FULL:
+                raise SandboxError(
+                    f"QFLOW_ISOLATION is required, but {SHARED.get(guest.zygote.isolation, SHARED[''])}"
+                )
             if settings.cpu_burst:
                 let_burst(guest, sandbox_limits(settings))
         except (QflowError, OSError, TimeoutError) as error:

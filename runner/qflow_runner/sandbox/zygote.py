@@ -23,6 +23,8 @@ class Zygote:
         self.layer = layer
         self.imports = imports
         self.python = ""
+        self.isolation = ""
+        """What it keeps of each session from the others: "full", "files" alone, or nothing."""
         self.sessions: dict[str, GuestSession] = {}
         self.late: list[str] = []
         self._connection: Connection | None = None
@@ -125,6 +127,7 @@ class Zygote:
         self._connection = connection
         self._pid = connection.peer
         self.python = hello.python
+        self.isolation = hello.isolation
         self.late = [name for name in hello.late if name in self.imports]
         if not self._ready.done():
             self._ready.set_result(None)

@@ -6,7 +6,7 @@ The rows stand with their subject: `serving`, `access`, `sandboxes`, `packages`,
 import hashlib
 import os
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
@@ -60,6 +60,19 @@ class Settings(
             )
         if self.backend == "process" and self.isolation == "required":
             raise ValueError("QFLOW_ISOLATION=required: the process backend keeps nothing apart")
+        return self
+
+    @model_validator(mode="after")
+    def _docker_finds_what_sandboxes_see(self) -> "Settings":
+        mounted = [PurePosixPath(each.split(":", 1)[1]) for each in self.docker_mounts]
+        seen = {
+            "where the sockets are (XDG_RUNTIME_DIR)": self.run_dir,
+            "QFLOW_LAYERS_DIR": self.layers_dir,
+            "QFLOW_FILES_DIR": self.files_path,
+        }
+        for name, place in seen.items() if mounted else ():
+            if not any(Path(os.path.abspath(place)).is_relative_to(each) for each in mounted):  # noqa: PTH100
+                raise ValueError(f"QFLOW_DOCKER_MOUNTS: {place} is in none of them, {name}")
         return self
 
     @property

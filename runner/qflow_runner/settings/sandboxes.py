@@ -1,8 +1,10 @@
 """What a sandbox is and may use, and how many there are."""
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic_settings import BaseSettings
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, NoDecode
 
 from qflow_runner.settings.table import setting
 
@@ -18,6 +20,12 @@ class SandboxSettings(BaseSettings):
         "name",
         "The runtime with which Docker starts containers, such as runsc (gVisor); empty takes Docker's own",
         pattern="^[A-Za-z0-9._/-]*$",
+    )
+    docker_mounts: Annotated[list[str], NoDecode] = setting(
+        list,
+        "volume:path",
+        "For a runner that is a container: its volumes, as in qflow-data:/var/lib/qflow, by which Docker finds what "
+        "sandboxes are to see; separated by commas. Empty: Docker sees the paths that the runner sees",
     )
     isolation: Literal["best", "required"] = setting(
         "best",
@@ -78,6 +86,21 @@ class SandboxSettings(BaseSettings):
     sessions_per_sandbox: int = setting(
         16, "count", "Sessions kept per sandbox; the longest unused goes first", ge=1
     )
+
+    @field_validator("docker_mounts", mode="before")
+    @classmethod
+    def _split_mounts(cls, value: Any) -> Any:
+        return value.replace(",", " ").split() if isinstance(value, str) else value
+
+    @field_validator("docker_mounts")
+    @classmethod
+    def _volumes_and_paths(cls, value: list[str]) -> list[str]:
+        for each in value:
+            if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9_.-]*|/[^:]*):/[^:]+", each):
+                raise ValueError(
+                    f"'{each}' is not a volume's name, or a path of Docker's machine, and the path here: name:/path"
+                )
+        return value
 
     @property
     def memory_ceiling_mb(self) -> int:

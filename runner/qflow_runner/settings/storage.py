@@ -41,7 +41,7 @@ class StorageSettings(BaseSettings):
         "How long the record of a run is kept: its times, what it printed, what it failed with",
         gt=0,
     )
-    runs_max: int = setting(
+    run_records_max: int = setting(
         1_000_000, "count", "Records of runs at most; the oldest are removed first", ge=1_000
     )
     keep_inputs: Literal["off", "failed", "all"] = setting(

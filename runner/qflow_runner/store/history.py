@@ -35,7 +35,7 @@ class History:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._database = database
         self._days = settings.run_days
-        self._rows = settings.runs_max
+        self._rows = settings.run_records_max
         database.tidies.append(self.tidy)
 
     async def executions(

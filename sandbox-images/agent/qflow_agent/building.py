@@ -16,7 +16,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 NO_SOURCE = 90
 WRONG_HASH = 91
@@ -25,6 +25,14 @@ NO_WHEEL = 92
 
 DEADLINE_S = 600
 WORK = os.path.join(os.environ.get("TMPDIR", "/tmp"), "work")
+
+
+TMP = 250
+"""The image links /tmp to this descriptor of whoever follows it."""
+
+
+def run(command: List[str], **options: Any) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(command, pass_fds=(TMP,), check=False, **options)
 
 
 class Runner(http.client.HTTPConnection):
@@ -38,6 +46,8 @@ class Runner(http.client.HTTPConnection):
 
 def main(path: str) -> int:
     os.makedirs(WORK)
+    place = os.open(os.path.dirname(WORK), os.O_PATH | os.O_DIRECTORY)
+    os.dup2(place, TMP, inheritable=True)
     job = json.loads(call(path, "GET", "/job"))
     proxy = "http://127.0.0.1:{}".format(Relay(path).port)
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
@@ -50,7 +60,7 @@ def choose(path: str, job: Dict[str, Any]) -> int:
     for name, text in job["files"].items():
         with open(os.path.join(WORK, name), "w", encoding="utf-8") as file:
             file.write(text)
-    done = subprocess.run(job["uv"], cwd=WORK, stdout=subprocess.PIPE, check=False)
+    done = run(job["uv"], cwd=WORK, stdout=subprocess.PIPE)
     if done.returncode == 0:
         call(path, "PUT", "/answer", done.stdout)
     return done.returncode
@@ -60,7 +70,7 @@ def build(path: str, job: Dict[str, Any]) -> int:
     """Download one version, compare it, build it, and hand the wheel over."""
     with open(os.path.join(WORK, "one.in"), "w", encoding="utf-8") as asked:
         asked.write(job["exactly"] + "\n")
-    found = subprocess.run(job["lookup"], cwd=WORK, stdout=subprocess.PIPE, check=False)
+    found = run(job["lookup"], cwd=WORK, stdout=subprocess.PIPE)
     if found.returncode:
         return found.returncode
     source = fetch(found.stdout.decode("utf-8"))
@@ -75,7 +85,7 @@ def build(path: str, job: Dict[str, Any]) -> int:
     # Before its code runs, so that its code cannot say otherwise: the runner takes the first.
     call(path, "PUT", "/source", json.dumps({"sha256": digest}).encode())
     made = os.path.join(WORK, "made")
-    done = subprocess.run([*job["uv"], "--out-dir", made, file], cwd=WORK, check=False)
+    done = run([*job["uv"], "--out-dir", made, file], cwd=WORK)
     if done.returncode:
         return done.returncode
     wheels = [name for name in os.listdir(made) if name.endswith(".whl")]

@@ -7,9 +7,7 @@ from qflow_agent.limit_failures import limit_met
 from qflow_agent.problem import Problem, TimeLimit, listed
 from qflow_agent.tracebacks import Labels, format_error, headline, message, type_name
 
-_LISTED = (
-    "Code reaches only what the nodes of its workflow list: add host:port to this node's Network Access (in its options)."
-)
+_LISTED = "Code reaches only what the nodes of its workflow list: add host:port to this node's Network Access (in its options)."
 
 
 def problem_of(

@@ -5,7 +5,11 @@ import subprocess
 from typing import Any
 
 DESCRIPTOR = 250
-"""The image links ``/tmp`` to ``/proc/self/fd/250``: a high number, which no program takes by itself."""
+"""A high number, which no program takes by itself."""
+
+LINK = "own"
+"""Where the image links ``/tmp`` to, in the directory of homes. Not at once to the descriptor: gVisor looks at ``/tmp`` before
+there is a process, and makes a directory of what leads nowhere yet."""
 
 
 def give(directory: str) -> None:
@@ -17,6 +21,10 @@ def give(directory: str) -> None:
 
 def keep_in_children() -> None:
     """`subprocess` closes what it was not told to pass on. Called once, before the first fork."""
+    try:
+        os.symlink("/proc/self/fd/%d" % DESCRIPTOR, os.path.join(os.environ["TMPDIR"], LINK))
+    except FileExistsError:
+        pass
     init = subprocess.Popen.__init__
 
     def with_tmp(self: Any, *args: Any, **options: Any) -> None:

@@ -44,6 +44,7 @@ class Hello:
     agent: str = ""
     pid: int = 0
     late: List[str] = field(default_factory=list)  # modules that an environment leaves to its sessions
+    isolation: str = ""  # what of a session is kept from the others: "full", "files" alone, or nothing
 
 
 @dataclass(frozen=True)

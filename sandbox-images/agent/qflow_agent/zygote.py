@@ -15,7 +15,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Union
 
 from qflow_agent import __version__, environment, kernel, own_tmp, session, wire
 from qflow_agent.channel import Channel
-from qflow_agent.confinement import Confinement
+from qflow_agent.confinement import FULL, Confinement, version
 from qflow_agent.processes import (
     MANY_TASKS,
     end_group,
@@ -81,8 +81,14 @@ class _Zygote:
         self._control = Channel(path)
         self._heard = False
         python = "%d.%d.%d" % sys.version_info[:3]
-        self._hello = wire.Hello(role, token, wire.PROTOCOL, python, __version__, os.getpid(), list(late))
+        self._hello = wire.Hello(
+            role, token, wire.PROTOCOL, python, __version__, os.getpid(), list(late), self._isolation()
+        )
         self._control.send(self._hello)
+
+    def _isolation(self) -> str:
+        kernel_has = version() if self._confinement is not None else 0
+        return "full" if kernel_has >= FULL else "files" if kernel_has else ""
 
     def serve(self) -> None:
         while True:

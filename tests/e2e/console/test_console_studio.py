@@ -87,9 +87,9 @@ async def test_pictures_and_what_was_printed_are_shown(page: Console) -> None:
     await page.go("Studio")
     await page.write("Python code", PICTURE)
     await page.page.get_by_role("button", name="Test run").click()
-    await page.page.get_by_role("tab", name="Files (1)").click()
+    await page.page.get_by_role("tab", name="Files (2)").click()
 
-    picture = page.page.get_by_role("img", name="Picture pixel.png")
+    picture = page.page.get_by_role("img", name="Picture pixel.png").first
     await expect(picture).to_be_visible()
     assert 1 == await picture.evaluate("element => element.naturalWidth")
 

@@ -143,9 +143,13 @@ async def leased(runner: RunnerClient) -> bool:
 
 HEADS = {
     "a header of a megabyte": head("/v1/sandboxes", None, "X-Large: " + "x" * MB, method="GET"),
-    "ten thousand headers": head("/v1/sandboxes", None, *(f"X-{n}: {n}" for n in range(10_000)), method="GET"),
+    "ten thousand headers": head(
+        "/v1/sandboxes", None, *(f"X-{n}: {n}" for n in range(10_000)), method="GET"
+    ),
     "an address of a megabyte": head("/v1/" + "x" * MB, None, method="GET"),
-    "a header that never ends": head("/v1/sandboxes", None, method="GET")[:-4] + b"\r\nX-Endless: " + b"x" * MB,
+    "a header that never ends": head("/v1/sandboxes", None, method="GET")[:-4]
+    + b"\r\nX-Endless: "
+    + b"x" * MB,
     "two lengths": head("/v1/analyze", 10, "Content-Length: 20") + b"x" * 20,
     "a length and chunks": head("/v1/analyze", 10, "Transfer-Encoding: chunked") + b"0\r\n\r\n",
     "a length below nothing": head("/v1/analyze", -1) + b"x",
@@ -197,10 +201,14 @@ async def test_a_body_that_is_too_large(start: Start, told: str, where: str) -> 
     await works(runner)
 
 
-async def sent_in_chunks(runner: RunnerClient, method: str, path: str, size: int) -> tuple[int, dict[str, object]]:
+async def sent_in_chunks(
+    runner: RunnerClient, method: str, path: str, size: int
+) -> tuple[int, dict[str, object]]:
     """What came back although the body went on."""
     reader, writer = await connected(runner)
-    writer.write(head(path, None, "Transfer-Encoding: chunked", "Content-Type: application/json", method=method))
+    writer.write(
+        head(path, None, "Transfer-Encoding: chunked", "Content-Type: application/json", method=method)
+    )
     with suppress(ConnectionError):
         for _ in range(size // 65536):
             writer.write(b"10000\r\n" + b" " * 65536 + b"\r\n")

@@ -65,7 +65,7 @@ async def test_the_layers_are_full(start: Start, small_disk: SmallDisk, tmp_path
     status, reply = await runner.run(GOOD, [{"n": 1}], requirements=["large"])
 
     assert (507, "dependency", "layer_disk_full") == (status, reply["category"], reply["code"]), reply
-    assert not [path for path in disk.rglob("large.bin")]
+    assert not list(disk.rglob("large.bin"))
     assert [{"value": 14}] == await runner.values(GOOD, [{"n": 2}], requirements=["small"])
     await works(runner)
 

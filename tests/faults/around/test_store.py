@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
@@ -68,13 +67,13 @@ async def test_the_store_is_read_only(start: Start, small_disk: SmallDisk) -> No
     """At a start; when it can be written to, the runner finds that by itself."""
     disk = small_disk(8192)
     url = f"sqlite:///{disk}/store.db"
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    await remount(disk, "ro")
     runner = await start(database_url=url, database_deadline_s=1)
     await away(runner, "read-only", "readonly", "Read-only", "unable to open")
     _, ready = await runner.call("GET", "/readyz")
     assert not ready["parts"]["database"]["ok"]
 
-    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    await remount(disk, "rw")
     await until(lambda: saved(runner))
     assert (await works(runner))["recorded"]
 
@@ -207,9 +206,12 @@ FAULTS = {"stopped": stop_and_start, "killed": kill_and_start, "hung": freeze}
 
 
 def children(pid: int) -> list[int]:
-    return [
-        int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    ]
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def remount(disk: Path, how: str) -> None:
+    mounting = await asyncio.create_subprocess_exec("mount", "-o", f"remount,{how}", disk)
+    assert 0 == await mounting.wait()
 
 
 async def true(said: bool) -> bool:

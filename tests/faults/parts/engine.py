@@ -40,7 +40,11 @@ class Engine:
         """And wait until it answers."""
         with (self._data / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         async with asyncio.timeout(READY_S):
             while not await asyncio.to_thread(self._answers):
@@ -59,7 +63,10 @@ class Engine:
         """The sandbox image of this very agent, from the machine's own daemon."""
         build_images((PYTHON,), report=lambda _: None)
         name = image_name(PYTHON)
-        with contextlib.closing(docker.from_env(timeout=120)) as machine, contextlib.closing(self.client()) as own:
+        with (
+            contextlib.closing(docker.from_env(timeout=120)) as machine,
+            contextlib.closing(self.client()) as own,
+        ):
             own.images.load(machine.images.get(name).save(named=name))
 
     @property
@@ -73,16 +80,26 @@ class Engine:
 
     def shims(self) -> list[int]:
         """All of its own: each names this containerd's socket on its command line."""
-        return [pid for pid in _pids() if str(self._exec) in _command_of(pid) and "containerd-shim" in _command_of(pid)]
+        return [
+            pid
+            for pid in _pids()
+            if str(self._exec) in _command_of(pid) and "containerd-shim" in _command_of(pid)
+        ]
 
     def shim(self, container: str) -> int:
         (found,) = [pid for pid in self.shims() if container in _command_of(pid)]
         return found
 
     async def kill(self) -> None:
+        """kill -9; the kernel ends its containerd with it."""
         assert self._process is not None
+        containerd = self.containerd
         self._process.kill()
         await self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(containerd, signal.SIGKILL)
+        # Where nobody reaps orphans its number seems to live on, and the next dockerd would wait for it.
+        (self._exec / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
     async def revive(self) -> None:
         """Whatever became of it, it answers afterwards."""
@@ -94,25 +111,31 @@ class Engine:
         """With all that it left: containers outlive a daemon that was killed."""
         if self._process is None:
             return
-        await self.revive()
-        with contextlib.closing(self.client()) as client:
-            for container in client.containers.list(all=True):
-                with contextlib.suppress(docker.errors.APIError):
-                    container.remove(force=True)
-        self._process.terminate()
-        await asyncio.wait_for(self._process.wait(), READY_S)
+        try:
+            await self.revive()
+            with contextlib.closing(self.client()) as client:
+                for container in client.containers.list(all=True):
+                    with contextlib.suppress(docker.errors.APIError):
+                        container.remove(force=True)
+            self._process.terminate()
+            await asyncio.wait_for(self._process.wait(), READY_S)
+        finally:
+            await self._leave_nothing()
+
+    async def _leave_nothing(self) -> None:
         for pid in self.shims():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for line in Path("/proc/self/mountinfo").read_text().splitlines():
-            if (place := line.split()[4]).startswith((str(self._exec), str(self._data))):
+        for place in _mounts():
+            if place.startswith((str(self._exec), str(self._data))):
                 await (await asyncio.create_subprocess_exec("umount", "--lazy", place)).wait()
 
     def _answers(self) -> bool:
-        with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
+        try:
             with contextlib.closing(docker.DockerClient(base_url=self.url, timeout=5)) as client:
                 return client.ping()
-        return False
+        except (docker.errors.DockerException, requests.exceptions.RequestException):
+            return False
 
 
 @asynccontextmanager
@@ -130,8 +153,12 @@ async def own_engine() -> AsyncGenerator[Engine]:
             await asyncio.to_thread(shutil.rmtree, place)
 
 
+def _mounts() -> list[str]:
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
 def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()]
 
 
 def _command_of(pid: int) -> str:

@@ -44,9 +44,9 @@ async def find(runner: RunnerClient, engine: Engine, requirements: list[str], **
 def below(pid: int) -> list[int]:
     """A process and all its descendants."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            children.setdefault(parent(int(name)), []).append(int(name))
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            children.setdefault(parent(int(place.name)), []).append(int(place.name))
     found, left = [], [pid]
     while left:
         found.append(left.pop())
@@ -55,7 +55,7 @@ def below(pid: int) -> list[int]:
 
 
 def parent(pid: int) -> int:
-    return int(_status(pid, "PPid").split()[0] or 0) if _status(pid, "PPid") else 0
+    return int(_status(pid, "PPid") or 0)
 
 
 def number_inside(pid: int) -> int:

@@ -61,7 +61,9 @@ async def idle(runner: RunnerClient, place: dict[str, str], killed: Kill) -> Non
     """Nothing is lost with a session that keeps nothing: a run that never started is begun once more."""
     await killed()
     status, reply = await runner.run(GOOD, [{"n": 1}], requirements=SMALL, **place)
-    assert (200 == status and 2 == reply["items"][0]["json"]["value"]) or "sandbox" == reply["category"], reply
+    assert (200 == status and 2 == reply["items"][0]["json"]["value"]) or "sandbox" == reply["category"], (
+        reply
+    )
 
 
 async def arriving(runner: RunnerClient, place: dict[str, str], killed: Kill) -> None:

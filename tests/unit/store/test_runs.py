@@ -130,7 +130,7 @@ async def test_the_oldest_and_the_surplus_are_removed(recorder: Recorder, store:
     await history.tidy()
 
     assert ["e1", "e2"] == [each["execution"] for each in await history.executions()]
-    few = History(store.settings.model_copy(update={"runs_max": 1}), store.database)
+    few = History(store.settings.model_copy(update={"run_records_max": 1}), store.database)
     await few.tidy()
     assert ["e1"] == [each["execution"] for each in await history.executions()]
 

@@ -3,6 +3,7 @@ import { computed, onScopeDispose, ref, shallowRef } from 'vue';
 import { define, type Draft, endSession, runDefinition } from '@/api/calls';
 import type { Item, Json, Problem, RunReply } from '@/api/types';
 import { useLive } from '@/stores/live';
+import { newId } from './ids';
 import { problemOf } from './load';
 
 export const STUDIO_WORKFLOW = 'console-studio';
@@ -26,7 +27,7 @@ export function useTestRun() {
 		leave();
 		const controller = new AbortController();
 		current = controller;
-		execution.value = `studio-${crypto.randomUUID().slice(0, 12)}`;
+		execution.value = newId('studio');
 		busy.value = true;
 		reply.value = undefined;
 		problem.value = undefined;
