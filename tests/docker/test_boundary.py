@@ -156,7 +156,7 @@ def hold(secret: str) -> dict:
 """
 
 REACH = """
-import os, signal, socket
+import ctypes, os, signal, socket
 def reach(item: dict) -> list:
     got = []
     def attempt(name, work):
@@ -187,6 +187,9 @@ def reach(item: dict) -> list:
         attempt("priority of %d" % pid, lambda: os.setpriority(os.PRIO_PROCESS, pid, 19))
     attempt("abstract", lambda: socket.socket(socket.AF_UNIX).connect("\\0" + item["abstract"]))
     attempt("homes", lambda: os.listdir(os.path.dirname(os.environ["HOME"])))
+    libc = ctypes.CDLL(None)
+    if libc.inotify_add_watch(libc.inotify_init1(0), b"/dev/shm", 0x100) >= 0:
+        got.append("names of shared memory")
     return [{"got": got}]
 """
 

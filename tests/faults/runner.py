@@ -72,7 +72,6 @@ class RunnerProcess:
         assert self._process is not None
         status = await asyncio.wait_for(self._process.wait(), seconds)
         await self._reading
-        await self.client.http.close()
         return status
 
     async def kill(self) -> None:
@@ -84,6 +83,7 @@ class RunnerProcess:
         if self._process is not None and self._process.returncode is None:
             self.signal(signal.SIGTERM)
             await self.ended()
+        await self.client.http.close()
 
     async def _read(self) -> None:
         async for line in self._process.stderr:

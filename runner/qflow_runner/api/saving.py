@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from qflow_runner.analysis import Analysis, Analyzer
 from qflow_runner.api.bodies import sentence
 from qflow_runner.api.found import found_in
-from qflow_runner.definitions import DefinitionRequest, Definitions, content_of
+from qflow_runner.definitions import DefinitionRequest, Definitions, check_python, content_of
 from qflow_runner.errors import RequestError
 from qflow_runner.settings import Settings
 from qflow_runner.store import NewVersion, SavedDefinitions, SavedVersion
@@ -19,7 +19,8 @@ async def new_version(
     request: DefinitionRequest, note: str, analyzer: Analyzer, definitions: Definitions, settings: Settings
 ) -> NewVersion:
     """What is to be saved. Raises as making a definition does."""
-    analysis = await analyzer.analyze(request.code, request.python or settings.python)
+    python = check_python(request.python or settings.python, definitions.pythons)
+    analysis = await analyzer.analyze(request.code, python)
     definition = definitions.make(request, found_in(analysis, request))
     function, signature = shown(analysis, request)
     # Without defaults, so that a field which is added later makes no other content of the same request.

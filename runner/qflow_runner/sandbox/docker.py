@@ -246,8 +246,11 @@ def _boot(client: docker.DockerClient, spec: SandboxSpec, machine: Machine) -> N
         cpu_period=period_us,
         cpu_quota=int(period_us * limits.cpus),
         pids_limit=limits.processes,
-        tmpfs={TMP_DIR: f"rw,noexec,nosuid,nodev,size={limits.tmp_mb}m,mode=1777"},
-        shm_size="16m",
+        tmpfs={
+            TMP_DIR: f"rw,noexec,nosuid,nodev,size={limits.tmp_mb}m,mode=1777",
+            # Not readable: who could watch it would learn the names of other executions' shared memory.
+            "/dev/shm": "rw,noexec,nosuid,nodev,size=16m,mode=1733",  # noqa: S108
+        },
         ulimits=ulimits(),
         ipc_mode="private",
         runtime=machine.runtime or None,

@@ -1,6 +1,7 @@
 """Checks a workflow: analyses its nodes, judges every link between Qflow nodes, and suggests what would fit."""
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ INFER_S = 0.7
 
 FindPackages = Callable[[Sequence[str], str], Path | None]
 """Where the packages of requirements are installed for a Python, if they are; installs nothing and raises nothing."""
+_VERSION = re.compile(r"3\.[0-9]{1,2}")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ class Checker:
 
     async def _analysed(self, code: str, python: str, listed: tuple[str, ...]) -> Analysis:
         """An outline; with what is inferred, where something is to be and it comes in time."""
-        python = python or self._python
+        # What the instance does not have is for the run to say; its code is read as any other.
+        python = python if _VERSION.fullmatch(python) else self._python
         outline = await self._analyzer.outline(code, python)
         if outline.script or not to_infer(outline.functions):
             return outline

@@ -28,7 +28,7 @@ WORK = os.path.join(os.environ.get("TMPDIR", "/tmp"), "work")
 
 
 TMP = 250
-"""The image links /tmp to this descriptor of whoever follows it."""
+"""The image links /tmp, by way of `own` in the directory that can be written, to this descriptor of whoever follows it."""
 
 
 def run(command: List[str], **options: Any) -> "subprocess.CompletedProcess[bytes]":
@@ -48,6 +48,7 @@ def main(path: str) -> int:
     os.makedirs(WORK)
     place = os.open(os.path.dirname(WORK), os.O_PATH | os.O_DIRECTORY)
     os.dup2(place, TMP, inheritable=True)
+    os.symlink("/proc/self/fd/%d" % TMP, "own", dir_fd=place)
     job = json.loads(call(path, "GET", "/job"))
     proxy = "http://127.0.0.1:{}".format(Relay(path).port)
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):

@@ -7,11 +7,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from lab import cache, parts
 from lab.console import Console, chromium, console
 from lab.runner import Runner
+
+# Analyses and boots take their time on a busy machine.
+expect.set_options(timeout=20_000)
 
 PICTURES = Path(__file__).parents[3] / "docs" / "images"
 

@@ -21,7 +21,8 @@ from qflow_runner.advisories import (
 )
 from qflow_runner.errors import PackageVulnerable
 from qflow_runner.layers.index_hosts import PUBLIC
-from qflow_runner.observe.metrics import PACKAGES_IN_USE, render
+from qflow_runner.observe.metrics import PACKAGES_IN_USE
+from qflow_runner.observe.registry import render
 from qflow_runner.settings import Settings
 
 PUBLIC_HOST = urlsplit(PUBLIC).hostname
