@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check unit docker attack e2e reference format setup engine images node console n8n browser postgres clean
+.PHONY: help demo test bench check unit docker attack e2e reference format docs release setup engine images node console n8n browser postgres clean
 
 help: ## Print this list
 	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,12 +27,12 @@ check: setup node console ## Run linters, type checkers and the import contracts
 unit: setup node ## Run the tests that need neither Docker nor n8n
 	@scripts/postgres.sh || test -z "$$CI"  # without one its tests are skipped, which CI never allows
 	@scripts/promtool.sh || test -z "$$CI"  # likewise
-	@$(PY) -m pytest tests/unit tests/contract -m "not docker"
+	@$(PY) -m pytest tests/unit tests/contract tests/deploy -m "not docker"
 	@scripts/node-package.sh test
 	@scripts/console.sh test
 
 docker: setup engine images ## Run the tests that need Docker
-	@$(PY) -m pytest tests/contract tests/docker -m docker
+	@$(PY) -m pytest tests/contract tests/docker tests/deploy -m docker
 
 attack: setup engine images ## Attack a runner with real Docker, and write build/attack.json
 	@$(PY) -m pytest tests/attack $(wildcard tests/faults)
@@ -42,6 +42,12 @@ e2e: setup engine images n8n node console browser ## Run the tests in real n8n a
 
 reference: setup ## Write docs/reference from the code
 	@$(PY) -m lab.reference
+
+docs: setup ## Build the docs as a site, into build/site
+	@$(PY) -m mkdocs build --quiet && echo "build/site/index.html"
+
+release: setup ## Make what a release consists of, into build/release; publishes nothing (TAG=1 tags)
+	@scripts/release.sh $(if $(TAG),--tag)
 
 format: setup ## Format the Python code
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the n8n node: scripts/node-package.sh [build|lint|test]. Its tools are installed once per lock file.
+# Builds the n8n node: scripts/node-package.sh [build|lint|test|scan]. Its tools are installed once per lock file.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -51,6 +51,29 @@ build() {
     echo "$wanted" >"$stamp"
 }
 
+# The rules by which n8n judges a published package, on the sources and on what is packed.
+scan() {
+    local dir unpacked
+    dir="$(cache_dir)/node-scan/$SCAN_VERSION"
+    mkdir -p "$dir"
+    (
+        flock 9
+        [ -f "$dir/installed" ] && exit 0
+        say "Installing n8n's scan: this takes a minute, once."
+        with_progress "packages" "$dir" npm install --prefix "$dir" --ignore-scripts --no-audit --no-fund \
+            --loglevel=error "@n8n/scan-community-package@$SCAN_VERSION"
+        touch "$dir/installed"
+    ) 9>"$dir/lock"
+    build
+    unpacked="$(mktemp -d)"
+    # shellcheck disable=SC2064 # its name now
+    trap "rm -rf '$unpacked'" EXIT
+    (cd "$package" && npm pack --silent --ignore-scripts --pack-destination "$unpacked" >/dev/null)
+    tar -xzf "$unpacked"/*.tgz -C "$unpacked"
+    node "$root/scripts/scan-node-package.mjs" \
+        "$dir/node_modules/@n8n/scan-community-package/scanner/scanner.mjs" "$package" "$unpacked/package"
+}
+
 install_node
 install_tools
 cd "$package"
@@ -61,5 +84,6 @@ case "$task" in
         npm run --silent format:check
         ;;
     test) npm run --silent test ;;
-    *) fail "Usage: scripts/node-package.sh [build|lint|test]" ;;
+    scan) scan ;;
+    *) fail "Usage: scripts/node-package.sh [build|lint|test|scan]" ;;
 esac

@@ -51,7 +51,7 @@ $uv tool run --quiet --from "cyclonedx-bom==7.5.0" cyclonedx-py environment "$ve
 $uv tool run --quiet --from "cyclonedx-bom==7.5.0" cyclonedx-py requirements sandbox-images/agent/requirements.lock \
     --spec-version 1.6 --output-reproducible --output-file "$new/sbom-sandbox.cdx.json"
 for part in n8n-nodes-qflow runner/console; do
-    (cd "$part" && npm sbom --sbom-format cyclonedx --omit dev --package-lock-only) >"$new/sbom-$(basename "$part").cdx.json"
+    .venv/bin/python -m lab.npm_sbom "$part" >"$new/sbom-$(basename "$part").cdx.json"
 done
 .venv/bin/python -m lab.release licenses "$new"
 .venv/bin/python -m lab.release check "$new"

@@ -83,10 +83,10 @@ class Admission:
         """
         came = time.monotonic()
         size = min(size, self._limits.bytes)
-        if self._line or not self._fits(workflow, size) or self._stopping:
-            await self._wait(workflow, size, wait_s)
-        else:
+        if self._at_once(workflow, size):
             self._take(workflow, size)
+        else:
+            await self._wait(workflow, size, wait_s)
         began = time.monotonic()
         try:
             yield began - came
@@ -143,6 +143,12 @@ class Admission:
         if not self._running[workflow]:
             del self._running[workflow]
         self._let_in()
+
+    def _at_once(self, workflow: str, size: int) -> bool:
+        """Whether it goes before nobody who waits for the room that it takes."""
+        if self._stopping or not self._fits(workflow, size):
+            return False
+        return all(self._running[other] >= self._limits.per_workflow for other in self._line)
 
     def _fits(self, workflow: str, size: int) -> bool:
         limits = self._limits

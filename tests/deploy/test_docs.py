@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from lab.cache import ROOT
 from lab.docs_site import slug
@@ -49,9 +48,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     for link in links(page):
         target, _, anchor = link.partition("#")
         path = (page.parent / target).resolve() if target else page
-        if not path.exists() or not path.is_relative_to(ROOT):
-            lost.append(link)
-        elif anchor and (path.suffix != ".md" or anchor not in anchors(path)):
+        if (
+            not path.exists()
+            or not path.is_relative_to(ROOT)
+            or (anchor and (path.suffix != ".md" or anchor not in anchors(path)))
+        ):
             lost.append(link)
 
     assert lost == []
@@ -100,15 +101,4 @@ def test_install_pages_say_what_was_tried() -> None:
     """A stranger should know before copying a command."""
     for page in (ROOT / "docs" / "install").glob("*.md"):
         if page.name != "README.md":
-            assert "\n**Tried:**" in page.read_text()[:2500], page.name
-
-
-def test_compose_file_names_only_settings() -> None:
-    from qflow_runner.settings import Settings
-
-    services = yaml.safe_load((ROOT / "deploy/compose/compose.yaml").read_text())["services"]
-    for name in ("runner", "n8n-setup"):
-        for each in services[name]["environment"]:
-            assert (
-                not each.startswith("QFLOW_") or each.removeprefix("QFLOW_").lower() in Settings.model_fields
-            )
+            assert re.search(r"^\*\*Tried", page.read_text()[:600], re.MULTILINE), page.name

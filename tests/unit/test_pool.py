@@ -19,6 +19,7 @@ from qflow_runner.sandbox.pool import (
     Refuse,
     Retire,
     RetireWanted,
+    SandboxFound,
     SandboxLost,
     SandboxReady,
     Tick,
@@ -657,3 +658,62 @@ def test_limits_that_contradict_are_refused(limits: dict[str, Any]) -> None:
     """A pool that could never work is not made."""
     with pytest.raises(ValueError, match=r"floor|boot|positive"):
         PoolLimits(**limits)
+
+
+def test_a_busy_workflow_lets_another_in_after_its_turn() -> None:
+    """Its runs never end all at once, and yet the one that waits gets the place."""
+    bench = Bench(ceiling=1, turn_s=5.0)
+    bench.own(A)
+    first = bench.want(A)
+    assert [Grant(bench.lease, first[0].sandbox)] == first
+    running = bench.lease
+    assert [] == bench.want(B)
+    waiting = bench.lease
+    bench.now += 4
+    (granted,) = bench.want(A)
+    assert isinstance(granted, Grant), "its turn is not over"
+    second = bench.lease
+
+    bench.now += 2
+    assert [] == bench.want(A)
+    assert [] == bench.do(LeaseReturned(running))
+    retired, booted = bench.do(LeaseReturned(second))
+    assert isinstance(retired, Retire)
+    assert isinstance(booted, Boot)
+    assert [Grant(waiting, booted.sandbox)] == bench.do(SandboxReady(booted.sandbox))
+
+
+def test_a_turn_goes_on_when_nobody_waits_for_the_place_any_more() -> None:
+    """Who stood back for another is let in again when that one has gone, in the order of arrival."""
+    bench = Bench(ceiling=1, turn_s=0.0)
+    bench.own(A)
+    (granted,) = bench.want(A)
+    bench.want(B)
+    other = bench.lease
+    assert [] == bench.want(A)
+    assert [] == bench.want(A)
+    stood_back = [bench.lease - 1, bench.lease]
+
+    assert [Grant(lease, granted.sandbox) for lease in stood_back] == bench.do(LeaseAbandoned(other))
+
+
+def test_a_found_sandbox_is_its_workflows_again() -> None:
+    """It counts as used just now, and its age from when it was given to the workflow."""
+    bench = Bench(ceiling=3, max_age_s=1000.0, idle_s=10_000.0)
+    assert [] == bench.do(SandboxFound("old-1", "3.12", bench.now - 900, A, bench.now - 800))
+    assert [] == bench.do(SandboxFound("old-2", "3.12", bench.now - 50))
+
+    assert [Grant(1, "old-1")] == bench.want(A)
+    assert [Grant(2, "old-2")] == bench.want(B)
+    bench.do(LeaseReturned(1))
+    assert [Retire("old-1")] == bench.after(250)
+
+
+def test_a_found_sandbox_that_has_no_place_is_removed() -> None:
+    """The ceiling was lowered meanwhile, or its workflow has another one."""
+    bench = Bench(ceiling=1)
+    assert [] == bench.do(SandboxFound("old-1", "3.12", 0.0, A, 0.0))
+    assert [Retire("old-2")] == bench.do(SandboxFound("old-2", "3.12", 0.0, B, 0.0))
+    wide = Bench(ceiling=5)
+    wide.do(SandboxFound("old-1", "3.12", 0.0, A, 0.0))
+    assert [Retire("old-2")] == wide.do(SandboxFound("old-2", "3.12", 0.0, A, 0.0))

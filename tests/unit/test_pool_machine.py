@@ -40,9 +40,17 @@ class PoolMachine(RuleBasedStateMachine):
         at_once=st.integers(1, 3),
         on_exhausted=st.sampled_from(["wait", "fail"]),
         recycle_after_s=st.sampled_from([0.0, 1.0]),
+        turn_s=st.sampled_from([0.0, 5.0]),
     )
     def begin(
-        self, ceiling: int, floor: int, at_once: int, on_exhausted: Any, recycle_after_s: float
+        self,
+        *,
+        ceiling: int,
+        floor: int,
+        at_once: int,
+        on_exhausted: Any,
+        recycle_after_s: float,
+        turn_s: float,
     ) -> None:
         self.limits = PoolLimits(
             floor=min(floor, ceiling),
@@ -50,6 +58,7 @@ class PoolMachine(RuleBasedStateMachine):
             idle_s=10.0,
             max_age_s=30.0,
             recycle_after_s=recycle_after_s,
+            turn_s=turn_s,
             on_exhausted=on_exhausted,
             booting_at_once=at_once,
         )
@@ -156,7 +165,7 @@ class PoolMachine(RuleBasedStateMachine):
         live = key in self.owner.values()
         self.waiting.setdefault(key, {})[self.leases] = self.now + patience
         actions = self.handle(LeaseWanted(self.leases, key, self.now + patience))
-        if live and not self.drained and isinstance(actions[0], Grant):
+        if live and not self.drained and actions and isinstance(actions[0], Grant):
             assert actions == [Grant(self.leases, self.held[self.leases])], (
                 "nothing else on the path of a run"
             )

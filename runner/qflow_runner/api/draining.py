@@ -47,12 +47,12 @@ class Drain:
         """Wait until nothing is under way. Whether that came within this time."""
         try:
             async with asyncio.timeout(seconds):
-                while self._under_way or (left := self._last + CALM_S - time.monotonic()) > 0:
+                while self._under_way or self._last + CALM_S > time.monotonic():
                     self._changed.clear()
                     if self._under_way:
                         await self._changed.wait()
                     else:
-                        await asyncio.sleep(left)
+                        await asyncio.sleep(max(self._last + CALM_S - time.monotonic(), 0))
         except TimeoutError:
             return False
         return True

@@ -42,6 +42,7 @@ from qflow_runner.sessions import Sessions, Values
 from qflow_runner.settings import Settings
 from qflow_runner.store import (
     Database,
+    Failures,
     History,
     Recorder,
     Rotation,
@@ -128,6 +129,7 @@ def build_state(
         recorder=recorder,
         inputs=inputs,
         history=History(settings, database),
+        failures=Failures(database),
         saved=saved,
         cache=cache,
         events=events,

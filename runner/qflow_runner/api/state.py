@@ -24,7 +24,7 @@ from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.limiter import Limiter
 from qflow_runner.sessions import Sessions
 from qflow_runner.settings import Settings
-from qflow_runner.store import Database, History, Recorder, SavedDefinitions
+from qflow_runner.store import Database, Failures, History, Recorder, SavedDefinitions
 from qflow_runner.upgrades import Upgrades
 from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
@@ -53,6 +53,7 @@ class State:
     database: Database
     recorder: Recorder
     history: History
+    failures: Failures
     inputs: Inputs
     saved: SavedDefinitions
     cache: ResultCache

@@ -102,11 +102,12 @@ class Keeper:
             self._unlisted = True
             left = dict.fromkeys(ledgers, True)  # who lives will dial in
         await asyncio.gather(*(self._adopt(name, ledgers.get(name)) for name, lives in left.items() if lives))
+        await asyncio.get_running_loop().run_in_executor(None, self._sweep)
+        self._found()
         for name in left:
             if name not in self.guests:
                 log.info("sandbox.reaped", sandbox=name)
                 self._spawn(self._remove_left(name))
-        await asyncio.get_running_loop().run_in_executor(None, self._sweep)
         self._handle(pools.Tick())
 
     async def _adopt(self, sandbox: str, ledger: Ledger | None) -> None:
@@ -122,19 +123,23 @@ class Keeper:
             ledger.close()
             guest.close()
             return
+        if guest.zygote.lost:
+            return
         ledger.begin()
         self.guests[sandbox] = guest
-        now, clock = time.monotonic(), time.time()
-        key = pools.Key(records.workflow, records.python) if records.workflow is not None else None
         if self.after_return is not None:
             self.after_return(guest, returned)
-        self._handle(
-            pools.SandboxFound(
-                sandbox, records.python, now - (clock - records.booted), key, now - (clock - records.owned)
-            )
-        )
         metrics.BOOTS.labels(outcome="returned").inc()
         log.info("sandbox.returned", sandbox=sandbox, workflow=records.workflow, sessions=len(returned))
+
+    def _found(self) -> None:
+        """Warm ones first, because they are those of the floor, and then the oldest."""
+        now, clock = time.monotonic(), time.time()
+        records = [guest.ledger.records for guest in self.guests.values()]
+        for each in sorted(records, key=lambda each: (each.workflow is not None, each.owned)):
+            key = None if each.workflow is None else pools.Key(each.workflow, each.python)
+            booted_at, owned_at = (now - max(clock - then, 0.0) for then in (each.booted, each.owned))
+            self._handle(pools.SandboxFound(each.sandbox, each.python, booted_at, key, owned_at))
 
     def _sweep(self) -> None:
         """Directories of sandboxes that are gone. A guest that is not wanted waits for its socket: it ends now."""

@@ -11,6 +11,7 @@ from qflow_runner.store.audit_record import entry_of as entry_of
 from qflow_runner.store.audit_record import row_hash as row_hash
 from qflow_runner.store.database import Database as Database
 from qflow_runner.store.definitions import StoredDefinitions as StoredDefinitions
+from qflow_runner.store.failures import Failures as Failures
 from qflow_runner.store.history import History as History
 from qflow_runner.store.history import RunPage as RunPage
 from qflow_runner.store.model import NewVersion as NewVersion

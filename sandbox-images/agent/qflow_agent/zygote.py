@@ -27,6 +27,8 @@ from qflow_agent.processes import (
     tasks_below,
 )
 
+LOWEST = 19
+
 
 class Child(NamedTuple):
     """A session with its home, or an environment with the pipe on which it names what started a thread."""
@@ -163,6 +165,8 @@ class _Zygote:
         try:
             self._leave()
             self._score.close()
+            # Within its sandbox alone: whatever runs wild there, the zygote gets the time to end it.
+            os.nice(LOWEST)
             self._shut_off(home)
             session.serve(self._path, wanted.token, home, spare=wanted.spare)
             status = 0

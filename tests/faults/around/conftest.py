@@ -27,7 +27,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             given = {"python": "{}.{}".format(*sys.version_info[:2]), "pool_floor": 0, "advisories": "off"}
             data = settings.pop("data_dir", tmp_path / "data")
             backend = ProcessBackend(Settings().cache_dir)
-            return await held.enter_async_context(running(backend, data, **{**given, **settings}))
+            client = await held.enter_async_context(running(backend, data, **{**given, **settings}))
+            await client.state.database._tried.wait()  # with or without success: short deadlines begin here
+            return client
 
         yield started
 

@@ -1,10 +1,12 @@
 """The database is locked, read-only, broken, newer, away or hung: runs go on, nothing is recorded twice or lost."""
 
 import asyncio
+import gc
 import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,11 +28,19 @@ LOCKER = (
 PUT_BACK_S = 20.0
 
 
+# SQLAlchemy forgets a connection of which the opening or a statement is cancelled, as it is at a deadline.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <function Connection.__del__:pytest.PytestUnraisableExceptionWarning"
+)
+
+
 @pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The next attempt comes at once."""
     monkeypatch.setattr(database, "RETRY_S", 0.1)
     monkeypatch.setattr(recorder, "AGAIN_S", 0.2)
+    yield
+    gc.collect()
 
 
 async def away(runner: RunnerClient, *words: str) -> None:

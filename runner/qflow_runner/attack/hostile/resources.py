@@ -53,6 +53,7 @@ def attack(hints: dict) -> dict:
     harm.append("100,000 threads")
     return end()
 """,
+        harms_itself=True,
         expect=STOPPED,
     ),
     case(
@@ -327,6 +328,7 @@ def attack(hints: dict) -> dict:
         told["stopped"] = "%d: %s" % (made, error)
     return end()
 """,
+        harms_itself=True,
         expect=STOPPED,
         options={"timeout_s": 8},
         within_s=15,
