@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,12 +88,25 @@ class N8n:
 
 
 def install_package(package: Path, folder: Path) -> None:
-    """Install the built node where n8n's own installer puts packages, so it loads as on a real server."""
-    built = package / "dist"
-    if not built.is_dir():
+    """Pack the built node as npm does and unpack it where n8n's own installer puts packages, as on a real server."""
+    if not (package / "dist").is_dir():
         raise LabError(f"{package} is not built: run scripts/node-package.sh")
     target = folder / ".n8n" / "nodes" / "node_modules" / package.name
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    shutil.copy2(package / "package.json", target)
-    shutil.copytree(built, target / "dist")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent.parent) as scratch:
+        packed = subprocess.run(
+            ["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", scratch],
+            cwd=package,
+            env={**os.environ, "PATH": f"{node_home() / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if packed.returncode:
+            raise LabError(f"npm could not pack {package}: {packed.stderr.strip()}")
+        (tarball,) = Path(scratch).glob("*.tgz")
+        with tarfile.open(tarball) as archive:
+            archive.extractall(scratch, filter="data")
+        (Path(scratch) / "package").rename(target)

@@ -22,8 +22,9 @@ def needed(lock: dict[str, Any]) -> dict[str, dict[str, Any]]:
         if place is None or place in found:
             continue  # an optional one that was not installed, or known
         found[place] = packages[place]
+        optional = packages[place].get("peerDependenciesMeta", {})
         for kind in ("dependencies", "optionalDependencies", "peerDependencies"):
-            ahead += [(place, each) for each in packages[place].get(kind, {})]
+            ahead += [(place, each) for each in packages[place].get(kind, {}) if each not in optional]
     return found
 
 
@@ -55,7 +56,9 @@ def _place(packages: dict[str, dict[str, Any]], where: str, name: str) -> str | 
 
 
 def _component(place: str, entry: dict[str, Any]) -> dict[str, Any]:
-    name, version = place.rpartition("node_modules/")[2], str(entry["version"])
+    # One that is installed under another name has its own in its entry.
+    name = str(entry.get("name") or place.rpartition("node_modules/")[2])
+    version = str(entry["version"])
     purl = f"pkg:npm/{quote(name, safe='/')}@{version}"
     made: dict[str, Any] = {
         "type": "library",

@@ -10,5 +10,5 @@ import pytest
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No QFLOW_ variable of the developer's shell reaches a test."""
     for name in list(os.environ):
-        if name.startswith("QFLOW_") and name not in {"QFLOW_CACHE", "QFLOW_SCREENSHOTS"}:
+        if name.startswith("QFLOW_") and name not in {"QFLOW_CACHE", "QFLOW_EXECUTIONS", "QFLOW_SCREENSHOTS"}:
             monkeypatch.delenv(name)

