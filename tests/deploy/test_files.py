@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,14 @@ def test_the_unit_names_settings() -> None:
 
     assert names
     assert all(name.lower() in Settings.model_fields for name in names)
+
+
+def test_the_compose_file_is_one_that_compose_takes() -> None:
+    """By the schema of the Compose specification; Compose itself is not needed for that."""
+    run(
+        *(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"),
+        COMPOSE / "compose.yaml",
+    )
 
 
 def test_compose_names_settings() -> None:

@@ -190,6 +190,16 @@ async def test_a_sandbox_sees_nothing_of_others(contained: Contained, client: do
     assert not any(source.endswith("/_data") for source in sources)
 
 
+async def test_the_sandboxs_memory_holds(contained: Contained) -> None:
+    """By Docker, whatever the runner sees of the processes in it."""
+    code = "def hog() -> int:\n    return len(bytearray(900 << 20))\n"
+
+    status, reply = await contained.runner.run(code, workflow="hog")
+
+    assert status == 507, reply
+    assert reply["category"] == "memory"
+
+
 async def test_a_killed_runner_takes_its_sandboxes_up_again(contained: Contained) -> None:
     """Their sockets are in a volume, which the container that comes next has too."""
     runner = contained.runner

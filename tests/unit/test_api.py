@@ -98,6 +98,7 @@ async def test_openapi_is_valid_and_complete(runner: RunnerClient) -> None:
         "/v1/executions/{id}/events",
         "/v1/runs",
         "/v1/runs/{id}",
+        "/v1/errors/summary",
         "/v1/runs/{id}/replay",
         "/v1/definitions/{id}",
         "/v1/executions/{id}/session",

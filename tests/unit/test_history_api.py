@@ -137,3 +137,21 @@ async def test_the_code_of_a_run_can_be_read(runner: RunnerClient) -> None:
     status, definition = await runner.call("GET", f"/v1/definitions/{run['definition']}")
 
     assert (200, GOOD) == (status, definition["code"])
+
+
+async def test_failures_are_summed_up(runner: RunnerClient) -> None:
+    """By what they were and where, with what the newest said and a way to its record; a wrong question is told."""
+    for _ in range(2):
+        _, problem = await runner.run(BAD, [{"n": 0}], workflow="w9", execution="e9", node="Breaks")
+    status, found = await runner.call("GET", "/v1/errors/summary?workflow=w9")
+
+    assert (200, 2, {"user_code": 2}) == (status, found["total"], found["categories"]), found
+    (group,) = found["groups"]
+    assert ("Breaks", problem["code"], problem["run"], problem["detail"]) == (
+        group["node"],
+        group["code"],
+        group["run"],
+        group["message"],
+    )
+    assert 2 == sum(group["buckets"])
+    assert 400 == (await runner.call("GET", "/v1/errors/summary?since=yesterday"))[0]

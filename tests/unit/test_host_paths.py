@@ -1,11 +1,13 @@
 """Where Docker finds the directories of a runner that is a container."""
 
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from qflow_runner.errors import SandboxError
+from qflow_runner.layers.sources import _uv_for_sandboxes
 from qflow_runner.sandbox.host_paths import HostPaths
 from qflow_runner.settings import Settings
 
@@ -108,3 +110,24 @@ def test_a_directory_outside_is_refused_at_the_start(
 def test_the_process_backend_takes_no_notice() -> None:
     """Sandboxes are then processes beside the runner, which see what it sees."""
     assert Settings(backend="process").docker_mounts == []
+
+
+def test_builds_get_a_uv_that_docker_finds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a container it is copied to where the layers are, again after an update, and used as it is elsewhere."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    uv = tmp_path / "uv"
+    uv.write_bytes(b"one")
+    os.utime(uv, (1000, 1000))
+    mounts = [f"data:{tmp_path}/data", f"run:{tmp_path}/run"]
+    settings = Settings(data_dir=tmp_path / "data", docker_mounts=mounts)
+
+    copy = _uv_for_sandboxes(settings, uv)
+    assert copy.read_bytes() == b"one"
+    assert copy.stat().st_mode & 0o777 == 0o755
+    assert HostPaths(mounts).on_host(copy, lambda name: f"/host/{name}").startswith("/host/data/")
+    inode = copy.stat().st_ino
+    assert _uv_for_sandboxes(settings, uv).stat().st_ino == inode
+
+    uv.write_bytes(b"two")
+    assert _uv_for_sandboxes(settings, uv).read_bytes() == b"two"
+    assert _uv_for_sandboxes(Settings(data_dir=tmp_path / "data"), uv) == uv

@@ -28,11 +28,14 @@ from qflow_runner.sandbox import hardening, images
 from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec, environment
 from qflow_runner.sandbox.host_paths import HostPaths
 from qflow_runner.sandbox.image_files import image_files
+from qflow_runner.sandbox.outage import Outage
 
 log = structlog.get_logger()
 
 SANDBOX_LABEL = "qflow.sandbox"
 API_DEADLINE_S = 30
+PING_DEADLINE_S = 1
+"""For the question whether Docker is back: whoever needs a sandbox waits for that."""
 COMPILE_DEADLINE_S = 300
 COMPILE_DIR = "/mnt/layer"
 COMPILE_LIST = "/mnt/sources"
@@ -75,6 +78,9 @@ class DockerBackend:
         self._machine = Machine(runtime, HostPaths(mounts))
         self._client: docker.DockerClient | None = None
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="docker")
+        # Of its own: the others may all be waiting for a Docker that hangs.
+        self._asking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="docker-ping")
+        self._outage = Outage(self._ping)
 
     async def open(self) -> None:
         """Remove the jobs that an earlier run of this runner left: nobody waits for them any more."""
@@ -157,12 +163,21 @@ class DockerBackend:
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
+        self._asking.shutdown(wait=False)
         if self._client is not None:
             self._client.close()  # type: ignore[no-untyped-call]
 
     async def _call(self, work: Callable[[docker.DockerClient], Result]) -> Result:
+        await self._outage.over()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._guarded, work)
+        try:
+            return await loop.run_in_executor(self._threads, self._guarded, work)
+        except DockerUnavailable as error:
+            self._outage.began(error)
+            raise
+
+    async def _ping(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._asking, _ping)
 
     def _guarded(self, work: Callable[[docker.DockerClient], Result]) -> Result:
         try:
@@ -174,6 +189,21 @@ class DockerBackend:
 
     def _ours(self, client: docker.DockerClient) -> list[dict[str, Any]]:
         return client.api.containers(all=True, filters={"label": f"qflow.runner={self._identity}"})
+
+
+def _ping() -> None:
+    try:
+        client = docker.from_env(timeout=PING_DEADLINE_S)
+        try:
+            client.ping()
+        finally:
+            client.close()  # type: ignore[no-untyped-call]
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise DockerUnavailable(
+            f"Docker did not answer within {PING_DEADLINE_S} s."
+            if isinstance(error, requests.exceptions.Timeout)
+            else "Docker does not answer."
+        ) from error
 
 
 def container_name(sandbox: str) -> str:

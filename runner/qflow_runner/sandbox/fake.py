@@ -40,6 +40,8 @@ class FakeBackend:
     def __init__(self, answer: Callable[[wire.Run, Payload], Awaitable[Answer]] = echo) -> None:
         self.answer = answer
         self.failure: QflowError | None = None
+        self.failing_forks = 0
+        """So many of the next sessions end before they are ready."""
         self.isolation = "full"
         self.booted: list[SandboxSpec] = []
         self.resized: list[tuple[str, Limits]] = []
@@ -136,7 +138,10 @@ class _Zygote:
         await self._link.dial(str(self._spec.socket), hello)
 
     def received(self, message: wire.Message) -> None:
-        if isinstance(message, wire.Fork):
+        if isinstance(message, wire.Fork) and self.backend.failing_forks:
+            self.backend.failing_forks -= 1
+            self._report(wire.Exited(message.token, 1))
+        elif isinstance(message, wire.Fork):
             session = self._sessions[message.token] = _Session(self)
             hello = wire.Hello("session", message.token, wire.PROTOCOL)
             self._start(session.dial(str(self._spec.socket), hello))

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from qflow_runner.sandbox.pool_events import Key
 
+SPARE_DEADLINES = 256
+"""Deadlines of leases that left, which may lie in the heap beside as many as there are of those that wait."""
+
 
 @dataclass(slots=True, eq=False)
 class Queue:
@@ -47,6 +50,9 @@ class Line:
         queue.leases[lease] = None
         self._queue_of[lease] = queue
         heapq.heappush(self._deadlines, (deadline, lease))
+        if len(self._deadlines) > 2 * len(self._queue_of) + SPARE_DEADLINES:
+            self._deadlines = [each for each in self._deadlines if each[1] in self._queue_of]
+            heapq.heapify(self._deadlines)
 
     def leave(self, lease: int) -> Queue | None:
         """The queue that the lease stood in, perhaps empty now and no longer in the line; None if it did not wait."""
