@@ -28,12 +28,13 @@ QUIET = {
 
 
 class N8n:
-    """n8n with an owner who is signed in; `api` speaks for that owner."""
+    """n8n with an owner who is signed in; `api` speaks for that owner. Its nodes may read what lies in `files`."""
 
-    def __init__(self, process: Process, url: str, api: N8nApi) -> None:
+    def __init__(self, process: Process, url: str, api: N8nApi, files: Path) -> None:
         self.process = process
         self.url = url
         self.api = api
+        self.files = files
 
     @classmethod
     async def start(
@@ -57,6 +58,8 @@ class N8n:
             install_package(package, folder)
         free, broker = free_ports(2)
         port = port or free
+        files = folder / "files"
+        files.mkdir(exist_ok=True)
         own = {
             **QUIET,
             "PATH": f"{node_home() / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -65,6 +68,7 @@ class N8n:
             "N8N_RUNNERS_BROKER_PORT": str(broker),
             "N8N_LISTEN_ADDRESS": "127.0.0.1",
             "N8N_SECURE_COOKIE": "false",
+            "N8N_RESTRICT_FILE_ACCESS_TO": str(files),
             "GENERIC_TIMEZONE": "UTC",
             **(env or {}),
         }
@@ -80,7 +84,7 @@ class N8n:
             # Whoever waits may be cancelled; what was started must not stay behind.
             await process.stop()
             raise
-        return cls(process, url, api)
+        return cls(process, url, api, files)
 
     async def stop(self) -> None:
         await self.api.close()

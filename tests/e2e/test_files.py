@@ -17,6 +17,7 @@ from lab.workflows import CREDENTIAL_TYPE, Node, chain, node, pinned, qflow, wit
 
 MB = 1 << 20
 LARGE = 200 * MB
+GIGABYTE = 1024 * MB
 FILE_NODE = "convertToFile"
 
 DRAW = """
@@ -49,6 +50,10 @@ def to_file(**options: Any) -> Node:
     """n8n's own node that makes a file of the field `text`."""
     parameters = {"operation": "toText", "sourceProperty": "text", "options": options}
     return node("File", FILE_NODE, parameters, version=1.1)
+
+
+def read_from_disk(path: Path) -> Node:
+    return node("Read", "readWriteFile", {"fileSelector": str(path)})
 
 
 async def run(parts: Parts, nodes: Sequence[Node], items: Sequence[dict[str, Any]]) -> Execution:
@@ -172,6 +177,41 @@ async def test_a_large_file_goes_both_ways_without_n8n_holding_it(parts: Parts) 
     assert large.values("Measure") == [{"size": LARGE, "name": "large.bin"}]
     print(f"n8n grew by {grown / MB:.0f} MB with a file of {LARGE / MB:.0f} MB, both ways")
     assert grown < LARGE / 4
+
+
+async def test_a_gigabyte_passes_and_nobody_holds_it(parts: Parts) -> None:
+    """From the disk into the function and back into n8n, with the memory of runner and n8n as it was."""
+    keep = """
+        from qflow import File
+
+        def keep(data: File) -> dict:
+            with data.open() as content:
+                content.seek(-6, 2)
+                return {"end": content.read().decode(), "size": data.size, "copy": data}
+    """
+    source, little = parts.n8n.files / "gigabyte.bin", parts.n8n.files / "little.bin"
+    little.write_bytes(b"qflow!" * 20_000)
+    with source.open("wb") as content:
+        content.seek(GIGABYTE - 6)
+        content.write(b"qflow!")
+    # Once with little, before it counts.
+    await run(parts, [read_from_disk(little), qflow("Keep", keep)], [{}])
+    pids = [parts.n8n.process.pid, parts.runner.process.pid]
+    before = [memory(pid, "VmRSS") for pid in pids]
+    for pid in pids:
+        forget_peak(pid)
+
+    execution = await run(parts, [read_from_disk(source), qflow("Keep", keep)], [{}])
+
+    source.unlink()
+    n8n_grew, runner_grew = (memory(pid, "VmHWM") - was for pid, was in zip(pids, before, strict=True))
+    assert execution.status == "success", execution.error
+    assert execution.values("Keep") == [{"end": "qflow!", "size": GIGABYTE}]
+    [item] = execution.output("Keep")
+    assert item["binary"]["copy"]["bytes"] == GIGABYTE
+    print(f"with 1 GiB the runner grew by {runner_grew / MB:.0f} MB, n8n by {n8n_grew / MB:.0f} MB")
+    assert runner_grew < 32 * MB
+    assert n8n_grew < 256 * MB
 
 
 async def test_a_file_that_n8n_has_lost_is_a_sentence_on_the_node(parts: Parts) -> None:

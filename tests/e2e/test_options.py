@@ -170,6 +170,56 @@ async def test_items_that_are_worked_on_at_once_keep_their_order(parts: Parts, a
     assert len({value["process"] for value in values}) > 1
 
 
+async def test_memory_cpu_and_time_are_limited_as_the_options_say(parts: Parts, api: N8nApi) -> None:
+    """What goes over one ends with a sentence that names it, and the next execution runs."""
+    take = """
+        import time
+
+        def take(mb: int, seconds: float) -> dict:
+            block = bytearray(mb * 1024 * 1024)
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                pass
+            return {"mb": len(block) >> 20, "cpu": round(time.process_time(), 2)}
+    """
+    nodes = [START, with_options(qflow("Take", take), memory=128, cpus=0.2, timeout=5)]
+    workflow = await parts.save(pinned(chain("Limits", nodes), "Start", [{"mb": 10, "seconds": 1}]))
+
+    within = await api.run_step(workflow, "Take")
+    over = await api.run_step(
+        await api.update_workflow(pinned(workflow, "Start", [{"mb": 300, "seconds": 0}])), "Take"
+    )
+    late = await api.run_step(
+        await api.update_workflow(pinned(workflow, "Start", [{"mb": 10, "seconds": 60}])), "Take"
+    )
+
+    assert within.status == "success", within.error
+    assert within.values("Take")[0]["mb"] == 10
+    assert over.error is not None
+    assert "128 MB" in over.error["message"] + str(over.error.get("description"))
+    assert late.error is not None
+    assert "5 s" in late.error["message"]
+
+
+async def test_an_option_that_makes_no_sense_is_a_sentence_on_the_node(parts: Parts, api: N8nApi) -> None:
+    """Expressions may have made anything of a number."""
+    for options, sentence in (
+        ({"memory": 1}, '"Memory" is not a number of megabytes'),
+        ({"cpus": 0}, '"CPU" is not a number of CPUs'),
+        ({"timeout": "={{ 'soon' }}"}, "The time limit is not a number of seconds"),
+        ({"network": "https://example.org/path"}, "example.org"),
+        ({"memory": 1_000_000}, "QFLOW_MEMORY_MAX_MB"),
+    ):
+        workflow = await parts.save(
+            chain("Nonsense", [START, with_options(qflow("Number", NUMBER), **options)])
+        )
+
+        execution = await api.run_step(workflow, "Number")
+
+        assert execution.error is not None
+        assert sentence in execution.error["message"] + str(execution.error.get("description"))
+
+
 async def test_every_option_is_one_that_the_runner_takes(parts: Parts, api: N8nApi) -> None:
     """A runner refuses a member of a definition that it does not know."""
     options = {"cache": 0, "idempotent": True, "parallel": 1, "referenceScope": "runner"}
