@@ -31,6 +31,7 @@ class RunnerProcess:
         self.log: list[dict[str, Any]] = []
         self.ready_s = 0.0
         self.client: RunnerClient
+        self._http: aiohttp.ClientSession | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
@@ -43,8 +44,9 @@ class RunnerProcess:
         )  # fmt: skip
         self._reading = asyncio.create_task(self._read())
         listening = await self.event("runner.listening")
-        http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"})
-        self.client = RunnerClient(listening["address"], http, None)
+        await self._hang_up()
+        self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"})
+        self.client = RunnerClient(listening["address"], self._http, None)
         await self.client.until_ready(60)
         self.ready_s = time.monotonic() - began
 
@@ -83,7 +85,11 @@ class RunnerProcess:
         if self._process is not None and self._process.returncode is None:
             self.signal(signal.SIGTERM)
             await self.ended()
-        await self.client.http.close()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        if self._http is not None:
+            await self._http.close()
 
     async def _read(self) -> None:
         async for line in self._process.stderr:
