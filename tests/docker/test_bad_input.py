@@ -175,6 +175,7 @@ async def test_endless_loop(runner: RunnerClient) -> None:
     began = time.monotonic()
     code = "def f():\n    while True:\n        pass\n"
     reply = await fails(runner, code, "timeout", "time_limit", timeout_s=0.5)
+    assert "0.5 s" in reply["detail"]
 
     assert time.monotonic() - began < 3
     assert "line " in reply["traceback"]

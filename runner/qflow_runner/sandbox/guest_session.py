@@ -81,6 +81,8 @@ class GuestSession:
             self.end()
             raise
         except (GuestProblem, RunTimeout) as problem:
+            if isinstance(problem, GuestProblem) and problem.code == "time_limit":
+                problem.detail = f"The code ran longer than its time limit of {run.time_limit_s:g} s."
             if problem.category == "timeout" or problem.code == "process_limit":
                 # Stopped half way, with threads or children that may run on: nothing here can be trusted, and nothing
                 # else be started.
