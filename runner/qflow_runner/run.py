@@ -76,7 +76,7 @@ class RunRequest:
     """The caller's, of which the run becomes a part."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunAnswer:
     """`payload` is a JSON array of items, as the guest encoded it. Times are in milliseconds."""
 
@@ -148,7 +148,8 @@ class Flow:
             request=request.request,
             span=self._tracing.begin(request.trace, request.waited_s),
         )
-        request = replace(request, trace=about.span.trace)
+        if about.span.trace is not request.trace:
+            request = replace(request, trace=about.span.trace)
         cached = await self._cache.get(key) if key else None
         if cached is not None:
             timing = dict.fromkeys(TIMES, 0.0) | {
@@ -177,7 +178,8 @@ class Flow:
             if key and answer.lasting and not isinstance(answer.payload, ResultStream):
                 result = Cached(answer.payload, answer.errors, time.time())
                 self._cache.put(key, result, definition.cache_ttl_s)
-            record = await self._reports.succeeded(
+            answer.hints = [*told, *answer.hints]
+            answer.record = await self._reports.succeeded(
                 about,
                 answer.timing,
                 answer.logs,
@@ -190,7 +192,7 @@ class Flow:
                 if isinstance(answer.payload, ResultStream)
                 else len(answer.payload),
             )
-            yield replace(answer, record=record, hints=[*told, *answer.hints])
+            yield answer
 
     async def _attempted(
         self,

@@ -90,7 +90,7 @@ async def _boot() -> Process:
         stdin=PIPE,
         stdout=PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=os.environ,
+        env=dict(os.environ),
         start_new_session=True,
     )
     try:

@@ -25,17 +25,24 @@ async def limited(request: web.Request, limit: int, *, hint: str | None = SEND_L
     """The body. Raises BodyTooLarge, before it is read where its length is announced, and BodyStalled."""
     if (request.content_length or 0) > limit:
         raise BodyTooLarge(f"The body is {request.content_length} bytes; this call takes {limit}.", hint=hint)
+    if request.content.is_eof():  # all is here, as it is with most bodies
+        body = request.content.read_nowait()
+        if len(body) > limit:
+            raise _too_large(limit, hint)
+        return body
     pieces: list[bytes] = []
-    size = 0
+    room = limit
     async with aclosing(paced(request)) as chunks:
         async for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLarge(
-                    f"The body is more than the {limit} bytes that this call takes.", hint=hint
-                )
+            room -= len(chunk)
+            if room < 0:
+                raise _too_large(limit, hint)
             pieces.append(chunk)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large(limit: int, hint: str | None) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is more than the {limit} bytes that this call takes.", hint=hint)
 
 
 async def paced(request: web.Request) -> AsyncGenerator[bytes]:

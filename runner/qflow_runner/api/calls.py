@@ -1,6 +1,5 @@
 """The calls under /v1: HTTP in, a plain call of the runner, HTTP out."""
 
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -48,25 +47,23 @@ async def define(state: State, body: DefinitionBody) -> tuple[DefinitionAnswer, 
 async def run(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     query = query_of(RunQuery, request)
-    wanted = RunRequest(
-        definition=request.match_info["id"],
-        workflow=query.workflow,
-        execution=query.execution,
-        node=query.node,
-        on_error=query.on_error,
-        keep=query.keep,
-        bounds=tuple(tuple(each.split(",")) for each in query.bound.split(";")) if query.bound else (),
-        request=request_id(request),
-        trace=read_trace(request.headers.get(HEADER)),
-    )
-    await state.definitions.get(
-        wanted.definition
-    )  # so that an unknown one is answered before its items are read
-    async with (
-        state.admission.place(query.workflow, _held(request), state.settings.pool_wait_s) as waited_s,
-        state.flow.run(replace(wanted, waited_s=waited_s), await _run_body(request, query)) as answer,
-    ):
-        return await run_reply(request, answer)
+    definition = request.match_info["id"]
+    await state.definitions.get(definition)  # so that an unknown one is answered before its items are read
+    async with state.admission.place(query.workflow, _held(request), state.settings.pool_wait_s) as waited_s:
+        wanted = RunRequest(
+            definition=definition,
+            workflow=query.workflow,
+            execution=query.execution,
+            node=query.node,
+            on_error=query.on_error,
+            keep=query.keep,
+            bounds=tuple(tuple(each.split(",")) for each in query.bound.split(";")) if query.bound else (),
+            waited_s=waited_s,
+            request=request_id(request),
+            trace=read_trace(request.headers.get(HEADER)),
+        )
+        async with state.flow.run(wanted, await _run_body(request, query)) as answer:
+            return await run_reply(request, answer)
 
 
 def _held(request: web.Request) -> int:

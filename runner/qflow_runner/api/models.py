@@ -1,5 +1,6 @@
 """The shapes of the API's requests and answers."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
@@ -55,8 +56,11 @@ class RunBody(BaseModel):
     )
 
 
+_NAMELESS = re.compile("[\0\ud800-\udfff]")
+
+
 def _nameable(text: str) -> str:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if _NAMELESS.search(text):
         raise ValueError("it has characters that no name can have")
     return text
 

@@ -72,7 +72,8 @@ def build_state(
     starting.know_secrets(settings, token)
     saved = SavedDefinitions(database)
     definitions = Definitions(settings, pythons, StoredDefinitions(settings, database))
-    recorder = Recorder(database)
+    admission = Admission(admission_limits(settings))
+    recorder = Recorder(database, lambda: admission.runs)
     events = Events()
     tracing = Tracing(settings, identity)
     files = Files(settings)
@@ -139,7 +140,7 @@ def build_state(
         vetting=vetting,
         upgrades=Upgrades(layers, vetting, Replayer(flow, keeper, sessions, files)),
         spill=values.store,
-        admission=Admission(admission_limits(settings)),
+        admission=admission,
         drain=Drain(),
         lag=LoopLag(),
         tracing=tracing,
@@ -220,6 +221,7 @@ async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> Non
         context = certificate.context if certificate else None
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024, ssl_context=context)
         await site.start()
+        starting.settle_memory()
         host, port = runner.addresses[0][:2]
         scheme = "https" if certificate else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

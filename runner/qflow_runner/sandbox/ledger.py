@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -108,11 +108,11 @@ class Ledger:
 
     def environment(self, record: EnvironmentRecord) -> None:
         self.records.environments[record.token] = record
-        self._write({"environment": asdict(record)})
+        self._write({"environment": vars(record)})
 
     def session(self, record: SessionRecord) -> None:
         self.records.sessions[record.token] = record
-        self._write({"session": asdict(record)})
+        self._write({"session": vars(record)})
 
     def ended(self, token: str) -> None:
         """A session or an environment is over."""
@@ -177,8 +177,8 @@ def _lines(records: Records) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = [{"booted": about}]
     if records.workflow is not None:
         lines.append({"owner": records.workflow, "since": records.owned})
-    lines += [{"environment": asdict(each)} for each in records.environments.values()]
-    lines += [{"session": asdict(each)} for each in records.sessions.values()]
+    lines += [{"environment": vars(each)} for each in records.environments.values()]
+    lines += [{"session": vars(each)} for each in records.sessions.values()]
     return lines
 
 

@@ -31,6 +31,7 @@ from qflow_runner.settings import Settings
 log = structlog.get_logger()
 
 MB = 1 << 20
+CPUS = os.cpu_count() or 1
 
 GUEST_LIMITS = {
     "out_of_memory": "memory",
@@ -74,7 +75,7 @@ class Held:
             used = _resources(await self._sampler.look(watched) or watched.last)
         else:
             own_ms = 0.0 if watched is None else watched.cpu_s() * 1000
-            cpu_ms = min(max(own_ms, told_ms), most_ms * (os.cpu_count() or 1))
+            cpu_ms = min(max(own_ms, told_ms), most_ms * CPUS)
             used = Resources(round(cpu_ms, 3), round(told_mb, 1))
         metrics.RUN_CPU_SECONDS.observe(used.cpu_ms / 1000)
         metrics.RUN_PEAK_BYTES.observe(used.peak_mb * MB)

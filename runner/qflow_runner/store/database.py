@@ -108,8 +108,18 @@ class Database:
 
     async def add_runs(self, batch: Callable[[], "Batch"]) -> None:
         """Committed when this returns; `batch` is asked for its rows once it can be. Raises DatabaseUnavailable."""
-        engine = await self._ready()
-        await self._shielded(engine.add_runs(batch()), self._deadline_s)
+        engine = self._engine or await self._ready()
+        if not engine.runs_end_at_once:
+            await self._shielded(engine.add_runs(batch()), self._deadline_s)
+            return
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await engine.add_runs(batch())
+        except Exception as error:
+            reason = _reason_of(error)
+            if reason is None:
+                raise
+            raise self._failed(reason) from error
 
     async def _ready(self) -> "Engine":
         if self._engine is None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -29,14 +29,19 @@ Record = tuple[RunRow, DetailsRow | None]
 
 TOGETHER = 500
 """Runs in one transaction."""
+BUSY = 8
+GATHER_S = 0.002
+"""While so many runs are under way, a transaction waits so long for the next ones: the CPU has other work meanwhile."""
 OWED = 10_000
 """Records that wait in memory for a database that is away; the oldest are given up for newer ones."""
 AGAIN_S = 2.0
 
 
 class Recorder:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, under_way: Callable[[], int] = lambda: 0) -> None:
+        """`under_way` tells how many runs there are."""
         self._database = database
+        self._under_way = under_way
         self._waiting: list[tuple[Record, asyncio.Future[bool]]] = []
         self._owed: deque[Record] = deque()
         self._writing: asyncio.Task[None] | None = None
@@ -72,6 +77,8 @@ class Recorder:
     async def _write(self) -> None:
         try:
             while self._waiting:
+                if len(self._waiting) < BUSY <= self._under_way():
+                    await asyncio.sleep(GATHER_S)
                 taken = self._waiting[:TOGETHER]
                 del self._waiting[:TOGETHER]
                 records = [record for record, _ in taken]

@@ -63,6 +63,11 @@ class Engine:
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             return await work(connection)
 
+    @property
+    def runs_end_at_once(self) -> bool:
+        """Whether who gives up waiting for `add_runs` breaks off no transaction, and waits no longer for that."""
+        return self._runs is not None
+
     async def add_runs(self, batch: Batch) -> None:
         """In one transaction, committed when this returns."""
         if self._runs is None:
