@@ -221,7 +221,6 @@ async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> Non
         context = certificate.context if certificate else None
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024, ssl_context=context)
         await site.start()
-        starting.settle_memory()
         host, port = runner.addresses[0][:2]
         scheme = "https" if certificate else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

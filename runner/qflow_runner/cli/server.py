@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -15,6 +15,9 @@ from qflow_runner import __version__
 from qflow_runner.identity import DataDir
 from qflow_runner.observe import logs
 from qflow_runner.settings import Settings
+
+if TYPE_CHECKING:
+    from qflow_runner.api.state import State
 
 Backends = Annotated[str | None, typer.Option(help="docker, or process (development only: no boundary)")]
 
@@ -39,7 +42,15 @@ def serve(
         print(f"Your token, shown this once (kept in {settings.data_dir}/token): {token}", file=sys.stderr)
     identity = directory.identity()
     state = server.build_state(settings, token, identity, choose_backend(settings, identity), SUPPORTED)
-    asyncio.run(server.serve(state))
+    asyncio.run(_served(state))
+
+
+async def _served(state: "State") -> None:
+    from qflow_runner.api import server, starting
+
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    listening.add_done_callback(lambda _: starting.settle_memory())
+    await server.serve(state, listening)
 
 
 def show_settings() -> None:
