@@ -78,10 +78,13 @@ class Reports:
         committed = await self._recorder.add(row, details_of(row.id, None, logs))
         return Recorded(row.id, committed, self._link(about, row))
 
-    async def failed(self, about: Subject, error: QflowError, ms: float) -> None:
-        """The error's document learns the id of the record, and its page."""
-        row = _row(about, error.category, error.code, ms)
-        self._tell(about, row, {}, code=error.code)
+    async def failed(
+        self, about: Subject, error: QflowError, timing: dict[str, float], **measured: Any
+    ) -> None:
+        """The error's document learns the id of the record, and its page. `measured` are other columns of the record."""
+        times = {name: ms for name, ms in timing.items() if name != "total_ms"}
+        row = _row(about, error.category, error.code, timing["total_ms"], **times, **measured)
+        self._tell(about, row, times, code=error.code)
         error.members["run"] = row.id
         link = self._link(about, row)
         if link:

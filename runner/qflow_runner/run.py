@@ -13,7 +13,7 @@ The items are never parsed here: the guest parses once and encodes once, and n8n
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,13 +25,14 @@ from qflow_runner.cache import Cached, ResultCache
 from qflow_runner.code_policy import CodePolicy
 from qflow_runner.definitions import Definition, Definitions
 from qflow_runner.egress import used
-from qflow_runner.errors import QflowError, ResultTooLarge, SandboxError, SessionLost
+from qflow_runner.errors import GuestProblem, QflowError, ResultTooLarge, SandboxError, SessionLost
 from qflow_runner.files import Files
 from qflow_runner.layers import Lock
 from qflow_runner.observe.events import Events
 from qflow_runner.observe.trace import Trace
 from qflow_runner.observe.tracing import Tracing
 from qflow_runner.packages import Packages, Ready
+from qflow_runner.progress import TIMES, Progress, count, ms
 from qflow_runner.reporting import Recorded, Reports, Subject
 from qflow_runner.sandbox.checked import checked_hints, checked_logs, checked_text
 from qflow_runner.sandbox.connection import Payload
@@ -46,9 +47,6 @@ log = structlog.get_logger()
 
 MEMORY_SHORT = 0.6
 """The share of a sandbox's memory from which on what its sessions keep is moved to disk: packing needs some too."""
-
-PHASES = ("load", "parse", "bind", "code", "encode")
-TIMES = ("packages_ms", "queue_ms", "sandbox_ms", *(f"{phase}_ms" for phase in PHASES))
 
 
 @dataclass(frozen=True)
@@ -153,8 +151,8 @@ class Flow:
         cached = await self._cache.get(key) if key else None
         if cached is not None:
             timing = dict.fromkeys(TIMES, 0.0) | {
-                "queue_ms": _ms(request.waited_s),
-                "total_ms": _ms(time.perf_counter() - began),
+                "queue_ms": ms(request.waited_s),
+                "total_ms": ms(time.perf_counter() - began),
             }
             record = await self._reports.succeeded(
                 about, timing, [], cached=True, errors=cached.errors, bytes_out=len(cached.payload)
@@ -163,14 +161,15 @@ class Flow:
             yield RunAnswer(cached.payload, cached.errors, timing, hints=hints, record=record)
             return
         async with AsyncExitStack() as held:
+            progress = Progress(began, request.waited_s)
             try:
                 told = await self._code_policy.check(
                     definition.id, definition.code, definition.python, request.workflow
                 )
-                answer = await self._attempted(held, request, definition, payload, began)
+                answer = await self._attempted(held, request, definition, payload, progress)
             except QflowError as error:
                 error.members.setdefault("node", request.node)
-                await self._reports.failed(about, error, (time.perf_counter() - began) * 1000)
+                await self._reports.failed(about, error, progress.timing(), **progress.measured())
                 raise
             except asyncio.CancelledError:
                 self._reports.cancelled(about, (time.perf_counter() - began) * 1000)
@@ -187,6 +186,7 @@ class Flow:
                 peak_mb=answer.resources.peak_mb,
                 cpu_ms=answer.resources.cpu_ms,
                 errors=answer.errors,
+                items_in=progress.items_in,
                 items_out=answer.count or 0,
                 bytes_out=answer.payload.size
                 if isinstance(answer.payload, ResultStream)
@@ -200,10 +200,9 @@ class Flow:
         request: RunRequest,
         definition: Definition,
         payload: Payload | BodyStream,
-        began: float,
+        progress: Progress,
     ) -> RunAnswer:
         """What never started is tried once more; what may have, only where the definition says that this does no harm."""
-        progress = _Progress(began)
         try:
             async with AsyncExitStack() as attempt:
                 answer = await self._run(attempt, request, definition, payload, progress)
@@ -222,7 +221,8 @@ class Flow:
                 workflow=request.workflow,
                 execution=request.execution,
             )
-        return await self._run(held, request, definition, payload, _Progress(began))
+        progress.again()
+        return await self._run(held, request, definition, payload, progress)
 
     async def _cache_key(
         self, request: RunRequest, definition: Definition, payload: Payload | BodyStream
@@ -240,17 +240,17 @@ class Flow:
         request: RunRequest,
         definition: Definition,
         payload: Payload | BodyStream,
-        progress: "_Progress",
+        progress: Progress,
     ) -> RunAnswer:
         place = Place(request.workflow, request.execution, request.lane)
-        entered = time.perf_counter()
+        progress.entered = time.perf_counter()
         ready = await held.enter_async_context(self._ready(request, definition))
-        packed = time.perf_counter()
+        progress.packed = time.perf_counter()
+        progress.layer = ready.layer
         guest = await held.enter_async_context(
             self._keeper.lease(Key(request.workflow, definition.python), request.waited_s)
         )
-        progress.leased = True
-        leased = time.perf_counter()
+        progress.leased = time.perf_counter()
         network = await held.enter_async_context(
             used(guest.gate, request.workflow, request.execution, definition.egress, request.bounds)
         )
@@ -259,7 +259,7 @@ class Flow:
         watched = await held.enter_async_context(
             self._limiter.held(guest, session, definition.limits, self._reading(request))
         )
-        handed = time.perf_counter()
+        progress.handed = handed = time.perf_counter()
         desk = RunDesk(place, guest, self._files, self._values, self._progress(request))
         # A session that is gone by now takes nothing; nothing else can happen before its first byte is written.
         progress.sent = not session.gone
@@ -270,6 +270,13 @@ class Flow:
                 payload,
                 desk,
             )
+        except QflowError as error:
+            figures: Mapping[str, float] = {}
+            if isinstance(error, GuestProblem):
+                progress.told, figures = error.timing, error.usage
+            progress.items_in = count(figures)
+            progress.resources = await watched.resources(figures, (time.perf_counter() - handed) * 1000)
+            raise
         finally:
             self._values.changed(spot, session.changed)
         size = items.size if isinstance(items, ResultStream) else len(items)
@@ -286,24 +293,18 @@ class Flow:
             held.callback(_end_unless_complete, session, items)
         elif items[:1] != b"[" or items[-1:] != b"]":
             raise no_items()
-        ended = time.perf_counter()
-        timing = {
-            "total_ms": _ms(ended - progress.began),
-            "packages_ms": _ms(packed - entered),
-            "queue_ms": _ms(leased - packed + request.waited_s),
-            "sandbox_ms": _ms(handed - leased),
-        } | {f"{phase}_ms": _measured(done.timing.get(phase)) for phase in PHASES}
+        progress.told, progress.items_in = done.timing, count(done.usage)
         return RunAnswer(
             items,
             max(done.errors, 0),
-            timing,
+            progress.timing(),
             checked_logs(done.logs),
             [*ready.hints, *checked_hints(done.hints), *network.hints()],
             lasting=not (done.kept or desk.gave),
             count=max(done.items, 0),
             kept=tuple(done.kept),
             layer=ready.layer,
-            resources=await watched.resources(done.usage, (ended - handed) * 1000),
+            resources=await watched.resources(done.usage, (time.perf_counter() - handed) * 1000),
         )
 
     def _ready(self, request: RunRequest, definition: Definition) -> AbstractAsyncContextManager[Ready]:
@@ -347,15 +348,6 @@ class Flow:
         )
 
 
-@dataclass
-class _Progress:
-    """How far an attempt came: whether it had a sandbox, and whether a session may have begun with it."""
-
-    began: float
-    leased: bool = False
-    sent: bool = False
-
-
 def define_message(definition: Definition) -> wire.Define:
     return wire.Define(
         definition=definition.id,
@@ -377,12 +369,3 @@ def _end_unless_complete(session: GuestSession, items: ResultStream) -> None:
     """Nobody reads the rest, and the session would wait for ever to write it."""
     if not items.complete:
         session.end()
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
-
-
-def _measured(value: object) -> float:
-    # The guest's own figure: shown to the one whose code it is, and trusted for nothing.
-    return round(value, 3) if isinstance(value, int | float) and 0 <= value < 1e9 else 0.0

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from qflow_runner.observe import logs
 from qflow_runner.sandbox.fake import FakeBackend
 from tests.runner import running
 
@@ -41,4 +42,5 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    logs.configure("console", "error")  # to stderr: on stdout are the figures
     asyncio.run(main(Path(sys.argv[1])))

@@ -1,5 +1,6 @@
 """The calls that help to write, over HTTP: analysis, types, links. No sandbox is touched."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,29 @@ def test_the_folder_of_the_extension_is_found() -> None:
     from qflow_runner.n8n_files import editor_files
 
     assert (Path(editor_files()) / "qflow-editor.js").is_file()
+
+
+async def test_workflows_are_there_after_a_restart(tmp_path: Path) -> None:
+    """With their checks, in the order in which they were put, and new ones before those of the earlier runner."""
+    async with running(FakeBackend(), tmp_path, pool_floor=0) as runner:
+        await runner.call("PUT", "/v1/workflows/broken", json=BROKEN)
+        await runner.call("PUT", "/v1/workflows/fitting", json=FITTING)
+    async with running(FakeBackend(), tmp_path, pool_floor=0) as runner:
+        await runner.call("PUT", "/v1/workflows/new", json=FITTING)
+        assert (200, False) == _ok(await runner.call("GET", "/v1/workflows/broken"))
+        assert (404, "workflow_unknown") == _code(await runner.call("GET", "/v1/workflows/other"))
+        _, content = await runner.call("GET", "/v1/workflows/fitting/content")
+        assert FITTING == content
+        async with asyncio.timeout(10):
+            while len(listed := (await runner.call("GET", "/v1/workflows"))[1]["workflows"]) < 3:
+                await asyncio.sleep(0.02)  # they come back beside the start
+
+    assert "new" == listed[0]["id"]
+    assert {"new": True, "fitting": True, "broken": False} == {each["id"]: each["ok"] for each in listed}
+
+
+async def test_an_id_that_no_database_can_keep_is_refused(runner: RunnerClient) -> None:
+    """Before its workflow is checked."""
+    reply = await runner.call("PUT", f"/v1/workflows/{'x' * 201}", json=FITTING)
+
+    assert (400, "request_invalid") == _code(reply)

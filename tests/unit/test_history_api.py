@@ -39,6 +39,7 @@ async def test_a_run_is_in_the_history_with_all_that_it_told(runner: RunnerClien
     assert run["bytes_in"] > 20
     assert run["bytes_out"] > 20
     assert run["ms"] >= run["code_ms"]
+    assert 2 == run["items_in"]
 
 
 async def test_a_failed_run_keeps_its_problem(runner: RunnerClient) -> None:
@@ -155,3 +156,27 @@ async def test_failures_are_summed_up(runner: RunnerClient) -> None:
     )
     assert 2 == sum(group["buckets"])
     assert 400 == (await runner.call("GET", "/v1/errors/summary?since=yesterday"))[0]
+
+
+async def test_a_failed_run_says_how_far_it_came_and_what_it_used(runner: RunnerClient) -> None:
+    """Whatever it failed with: an exception, its time, the end of its process."""
+    burn = "import time\n\ndef burn(n: int) -> int:\n    until = time.monotonic() + 0.2\n"
+    burn += "    while time.monotonic() < until:\n        pass\n"
+    for last, code in (
+        ("    raise ValueError(n)\n", "code_raised"),
+        ("    while True:\n        pass\n", "time_limit"),
+    ):
+        _, problem = await runner.run(burn + last, [{"n": 1}] * 3, workflow="w9", timeout_s=0.5)
+        _, run = await runner.call("GET", f"/v1/runs/{problem['run']}")
+
+        assert (code, 3) == (run["code"], run["items_in"])
+        assert 150 < run["code_ms"] <= run["ms"] < 5_000
+        assert 150 < run["cpu_ms"] < 5_000
+        assert run["peak_mb"] > 5
+        assert run["sandbox_ms"] > 0
+
+    _, problem = await runner.run(burn + "    import os; os._exit(3)\n", [{"n": 1}], workflow="w9")
+    _, run = await runner.call("GET", f"/v1/runs/{problem['run']}")
+    assert (0, "process_exited") == (run["code_ms"], run["code"])
+    assert run["ms"] > 200
+    assert run["sandbox_ms"] > 0

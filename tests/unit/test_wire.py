@@ -31,7 +31,7 @@ MESSAGES: dict[str, tuple[wire.Message, int]] = {
         wire.Done(3, 2, 1, {"code": 0.5}, [["stdout", "hi"]], ["h"], ["r"], 0.25, ["r"], {"cpu_ms": 1.5}),
         2,
     ),
-    "failed": (wire.Failed(3, {"code": "x"}), 0),
+    "failed": (wire.Failed(3, {"code": "x"}, {"code": 0.5}, usage={"cpu_ms": 1.5}), 0),
     "want": (wire.Want("r", "value"), 0),
     "have": (wire.Have("r", 9, "/files/r", "It is gone."), 0),
     "give": (wire.Give("f", "file", "a.png", "image/png"), 0),

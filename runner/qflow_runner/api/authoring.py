@@ -6,14 +6,14 @@ from aiohttp import web
 
 from qflow_runner import types
 from qflow_runner.analysis import to_json
-from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited
+from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited, workflow_of
 from qflow_runner.api.installed import layer_for, with_installed
 from qflow_runner.api.models import AnalyzeBody, TypesBody
 from qflow_runner.api.state import STATE
 from qflow_runner.definitions import check_python
 from qflow_runner.errors import TypeUnreadable
 from qflow_runner.n8n_files import EXTENSION, editor_files
-from qflow_runner.workflows import Check, Workflow
+from qflow_runner.workflows import Check, Checker, Workflow
 from qflow_runner.workflows.form import check_form
 
 MAX_WORKFLOW = 32 * 1024 * 1024
@@ -47,13 +47,14 @@ async def check_workflow(request: web.Request) -> web.Response:
 
 
 async def put_workflow(request: web.Request) -> web.Response:
+    workflow = workflow_of(request)
     check, body, name = await _check(request)
-    request.app[STATE].workflows.put(request.match_info["id"], check, body, name)
+    await request.app[STATE].workflows.put(workflow, check, body, name)
     return web.json_response(check_form(check))
 
 
 async def get_workflow(request: web.Request) -> web.Response:
-    return web.json_response(check_form(request.app[STATE].workflows.get(request.match_info["id"])))
+    return web.json_response(check_form(await request.app[STATE].workflows.get(workflow_of(request))))
 
 
 async def editor_extension(request: web.Request) -> web.Response:
@@ -64,9 +65,15 @@ async def editor_extension(request: web.Request) -> web.Response:
 
 async def _check(request: web.Request) -> tuple[Check, bytes, str]:
     body = await limited(request, MAX_WORKFLOW)
+    check, name = await check_text(request.app[STATE].checker, body)
+    return check, body, name
+
+
+async def check_text(checker: Checker, body: bytes) -> tuple[Check, str]:
+    """The check of a workflow's JSON, and its name. Raises QflowError."""
     # A workflow with its pinned data may be large: it is parsed beside the loop.
     workflow = await asyncio.to_thread(checked, Workflow, body)
-    return await request.app[STATE].checker.check(workflow), body, workflow.name
+    return await checker.check(workflow), workflow.name
 
 
 def _judge(body: TypesBody) -> types.Judgement:

@@ -7,12 +7,15 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from qflow_runner.api.models import Name
 from qflow_runner.api.state import STATE
 from qflow_runner.errors import BodyStalled, BodyTooLarge, RequestError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_NAME = TypeAdapter[str](Name)
 
 MAX_DEFINITION = 8 * 1024 * 1024
 """Bytes of a definition's JSON: its code may be all escapes."""
@@ -79,6 +82,14 @@ def query_of(model: type[Model], request: web.Request) -> Model:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
         raise RequestError(f"The query is not right: {sentence(error)}.", hint="See /openapi.json.") from None
+
+
+def workflow_of(request: web.Request) -> str:
+    """The workflow that the path names. Raises RequestError."""
+    try:
+        return _NAME.validate_python(request.match_info["id"])
+    except ValidationError as error:
+        raise RequestError(f"The workflow's id is not right: {sentence(error)}.") from None
 
 
 def sentence(error: ValidationError) -> str:

@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from qflow_runner import types
-from qflow_runner.api.bodies import query_of
+from qflow_runner.api.bodies import query_of, workflow_of
 from qflow_runner.api.catalogue_models import KeptWorkflow, KnownType, TypeList, TypesQuery, WorkflowList
 from qflow_runner.api.state import STATE
 from qflow_runner.errors import TypeUnreadable
@@ -32,7 +32,7 @@ async def list_workflows(request: web.Request) -> web.Response:
 
 
 async def workflow_content(request: web.Request) -> web.Response:
-    text = request.app[STATE].workflows.text(request.match_info["id"])
+    text = await request.app[STATE].workflows.text(workflow_of(request))
     return web.Response(body=text, content_type="application/json")
 
 

@@ -1,10 +1,11 @@
 """What ran, as the API shows it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from qflow_runner.api.models import LogLine
+from qflow_runner.observe.events import Kind
 
 RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="Ids are in the order of time")]
 Limit = Annotated[int, Field(ge=1, le=200, description="Rows at most")]
@@ -106,6 +107,6 @@ class RunDetails(Run):
 class Happening(BaseModel):
     """One event of `text/event-stream`: its name is `kind`, its data the rest."""
 
-    kind: Literal["started", "installing", "progress", "ended"]
+    kind: Kind
     execution: str
     node: str

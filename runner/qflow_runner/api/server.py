@@ -13,6 +13,7 @@ from qflow_runner.admission import Admission, admission_limits
 from qflow_runner.advisories import Advisories
 from qflow_runner.analysis import Analyzer
 from qflow_runner.api import draining, health, openapi, problems, starting
+from qflow_runner.api.authoring import check_text
 from qflow_runner.api.connections import CONNECTIONS, Connections
 from qflow_runner.api.console import add_console
 from qflow_runner.api.draining import Drain
@@ -49,11 +50,12 @@ from qflow_runner.store import (
     SavedDefinitions,
     StoredDefinitions,
     StoredTokens,
+    StoredWorkflows,
 )
 from qflow_runner.upgrades import Replayer, Upgrades
 from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
-from qflow_runner.workflows.kept import KeptWorkflows
+from qflow_runner.workflows.kept import KEPT_WORKFLOWS, KeptWorkflows
 
 log = structlog.get_logger()
 
@@ -96,6 +98,7 @@ def build_state(
     keeper.after_return = sessions.returned
     limiter = Limiter(settings, backend)
     analyzer = Analyzer()
+    checker = Checker(analyzer, settings.python, resolver(saved), finder(layers))
     code_policy = CodePolicy(rules_of(settings), analyzer)
     flow = Flow(
         definitions,
@@ -124,8 +127,10 @@ def build_state(
         limiter=limiter,
         analyzer=analyzer,
         code_policy=code_policy,
-        checker=Checker(analyzer, settings.python, resolver(saved), finder(layers)),
-        workflows=KeptWorkflows(),
+        checker=checker,
+        workflows=KeptWorkflows(
+            StoredWorkflows(database, KEPT_WORKFLOWS), lambda text: check_text(checker, text)
+        ),
         database=database,
         recorder=recorder,
         inputs=inputs,
@@ -178,8 +183,10 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
         state.tracing.open(),
     )
     await asyncio.gather(state.keeper.open(), state.analyzer.open())
+    await state.workflows.open()
     yield
     state.lag.close()
+    await state.workflows.close()
     await state.analyzer.close()
     state.limiter.close()
     await state.keeper.close()

@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from qflow_runner.api.bodies import checked, limited, sentence
+from qflow_runner.api.bodies import checked, limited, sentence, workflow_of
 from qflow_runner.api.calls import define
 from qflow_runner.api.headers import request_id
-from qflow_runner.api.models import Name
 from qflow_runner.api.saved_models import DefinitionBody
 from qflow_runner.api.state import STATE, State
 from qflow_runner.api.workflow_runs_models import BoundSecret, WorkflowRunBody
@@ -36,17 +35,15 @@ LONGEST_NAME = 200
 
 Bounds = tuple[tuple[str, ...], ...]
 
-_ID = TypeAdapter[str](Name)
-
 
 async def run_workflow(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    workflow_id = _id_of(request)
+    workflow_id = workflow_of(request)
     text = await limited(request, state.settings.max_body) or b"{}"
     body = await asyncio.to_thread(checked, WorkflowRunBody, text)
     workflow = body.workflow
     if workflow is None:
-        workflow = await asyncio.to_thread(checked, Workflow, state.workflows.text(workflow_id))
+        workflow = await asyncio.to_thread(checked, Workflow, await state.workflows.text(workflow_id))
     planned = await asyncio.to_thread(plan, workflow, _given(body), body.nodes)
     if body.check:
         await _refuse_links(state, workflow, planned)
@@ -172,13 +169,6 @@ async def _chunks(body: bytes):  # noqa: ANN202 - an async generator of bytes
 
 def _caller_of(request: web.Request) -> tuple[str, Trace | None]:
     return request_id(request), read_trace(request.headers.get(HEADER))
-
-
-def _id_of(request: web.Request) -> str:
-    try:
-        return _ID.validate_python(request.match_info["id"])
-    except ValidationError as error:
-        raise RequestError(f"The workflow's id is not right: {sentence(error)}.") from None
 
 
 def _secrets(body: WorkflowRunBody) -> tuple[dict[str, str], Bounds]:

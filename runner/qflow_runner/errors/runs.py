@@ -34,6 +34,9 @@ class GuestProblem(QflowError):
                 members[name] = _text(value, limit) if isinstance(value, str) else value
         detail = _text(problem.get("detail"), 4_000) or "The code failed without saying why."
         super().__init__(detail, hint=_text(problem.get("hint"), 2_000) or None, **members)
+        self.timing: Mapping[str, float] = {}
+        self.usage: Mapping[str, float] = {}
+        """The guest's own figures of the run, as a wire message has them."""
 
 
 class RunTimeout(QflowError):

@@ -268,6 +268,7 @@ class GuestSession:
 
 def guest_problem(message: wire.Failed) -> GuestProblem:
     problem = GuestProblem(message.problem)
+    problem.timing, problem.usage = message.timing, message.usage
     problem.members["logs"] = checked_logs(message.logs)
     problem.members["hints"] = checked_hints(message.hints)
     return problem

@@ -27,3 +27,4 @@ from qflow_runner.store.run_record import new_run_id as new_run_id
 from qflow_runner.store.run_record import now_ms as now_ms
 from qflow_runner.store.saved import SavedDefinitions as SavedDefinitions
 from qflow_runner.store.tokens import StoredTokens as StoredTokens
+from qflow_runner.store.workflows import StoredWorkflows as StoredWorkflows

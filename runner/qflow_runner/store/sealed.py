@@ -1,5 +1,6 @@
 """What people wrote is encrypted in the database: each text under the name of its place, so that none can be moved."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, cast
@@ -36,6 +37,11 @@ def of_definition(definition_id: str) -> str:
 
 def of_version(saved_id: int, version: int, column: str) -> str:
     return f"saved {saved_id} {version} {column}"
+
+
+def of_workflow(workflow: str) -> str:
+    # As a hash: the name of a place is one line, and an id is whatever a caller says.
+    return f"workflow {hashlib.sha256(workflow.encode()).hexdigest()}"
 
 
 def of_run(run: str, column: str) -> str:

@@ -35,6 +35,7 @@ class Outcome(NamedTuple):
     hints: List[str]
     kept: List[str]
     """References to the objects that the results left in the session."""
+    items_in: int = 0
 
 
 class _Task(NamedTuple):
@@ -83,10 +84,12 @@ def call(
         return run.outcome()
     except BaseException as error:
         run.forget_all()
-        if isinstance(error, Problem):
+        # Of the code, or of the time limit, outside of the calls proper, where it is no Problem.
+        problem = error if isinstance(error, Problem) else run.problem(error)
+        problem.timing, problem.items_in = run.timing, len(parsed.jsons)
+        if problem is error:
             raise
-        # Of the code, or of the time limit, outside of the calls proper.
-        raise run.problem(error) from None
+        raise problem from None
 
 
 class _Run:
@@ -130,7 +133,15 @@ class _Run:
         if self._keeper is not None:
             kept += self._keeper.kept()
             hints += self._keeper.hints()
-        return Outcome(self._writer.payload(), self._writer.items, self._errors, self.timing, hints, kept)
+        return Outcome(
+            self._writer.payload(),
+            self._writer.items,
+            self._errors,
+            self.timing,
+            hints,
+            kept,
+            len(self._body.jsons),
+        )
 
     def _call_here(self, callee: "Union[FunctionRun, ScriptRun]") -> None:
         calls = self._all(callee) if callee.at_once else self._each(callee, enumerate(callee.entries))
@@ -200,6 +211,7 @@ class _Run:
 
     async def _all(self, callee: "Union[FunctionRun, ScriptRun]") -> None:
         started = perf_counter()
+        bound = returned = 0.0
         try:
             args, kwargs = callee.for_all()
             bound = perf_counter()
@@ -214,7 +226,11 @@ class _Run:
             raise self._traced(problem) from None
         except BaseException as error:
             raise self._noted(error, None) from None
-        self._count(bound - started, returned - bound, perf_counter() - returned)
+        finally:
+            ended = perf_counter()
+            bound = bound or ended
+            returned = returned or ended
+            self._count(bound - started, returned - bound, ended - returned)
 
     async def _each(
         self, callee: "Union[FunctionRun, ScriptRun]", numbered: "Iterable[Tuple[int, Any]]"
@@ -224,29 +240,36 @@ class _Run:
         looped, passing, element = callee.looped, callee.passing, callee.checked_element
         bind = code = encode = 0.0
         bound = returned = started = perf_counter()
-        for number, entry in numbered:
-            try:
-                if as_is:
-                    bound = perf_counter()
-                    result = function(entry)
-                else:
-                    args, kwargs = callee.for_item(number, entry)
-                    bound = perf_counter()
-                    result = function(*args, **kwargs)
-                if type(result) not in passing:
-                    result = await value_of(result, element) if looped else settle(result, element)
-                    result = callee.checked(result)
-                returned = perf_counter()
-                write(result, number)
-            except BaseException as error:
-                self._failed(error, number)
-                bound = returned = perf_counter()
-            ended = perf_counter()
-            bind += bound - started
-            code += returned - bound
-            encode += ended - returned
-            started = ended
-        self._count(bind, code, encode)
+        try:
+            for number, entry in numbered:
+                try:
+                    if as_is:
+                        bound = perf_counter()
+                        result = function(entry)
+                    else:
+                        args, kwargs = callee.for_item(number, entry)
+                        bound = perf_counter()
+                        result = function(*args, **kwargs)
+                    if type(result) not in passing:
+                        result = await value_of(result, element) if looped else settle(result, element)
+                        result = callee.checked(result)
+                    returned = perf_counter()
+                    write(result, number)
+                except BaseException as error:
+                    ended = perf_counter()
+                    if bound < started:
+                        bound = ended
+                    bind += bound - started
+                    code += ended - bound
+                    started = bound = returned = ended
+                    self._failed(error, number)
+                ended = perf_counter()
+                bind += bound - started
+                code += returned - bound
+                encode += ended - returned
+                started = ended
+        finally:
+            self._count(bind, code, encode)
 
     def _count(self, bind: float, code: float, encode: float) -> None:
         self.timing["bind"] += bind * 1000

@@ -60,6 +60,9 @@ class Problem(Exception):
         self.parameter = parameter
         self.traceback = traceback
         self.extra = extra or {}
+        self.timing: Dict[str, float] = {}
+        """Of the run that failed with it, as far as it came: milliseconds by phase."""
+        self.items_in = 0
 
     def document(self) -> Dict[str, Any]:
         """The members that have a value, as JSON has them."""

@@ -97,7 +97,8 @@ class _Session:
             document = masked(problem.document(), self._output.mask)
             logs, hints = self._output.take()
             shared = self._objects.lent()
-            self._exchange.send(wire.Failed(message.run, document, {}, logs, hints, shared))
+            used = usage.since(mark, problem.items_in)
+            self._exchange.send(wire.Failed(message.run, document, problem.timing, logs, hints, shared, used))
             return
         told = masked(outcome.hints, self._output.mask)
         logs, hints = self._output.take()
@@ -111,7 +112,7 @@ class _Session:
             outcome.kept,
             kernel.memory_share() if self._objects.ids() else 0.0,
             self._objects.lent(),
-            usage.since(mark),
+            usage.since(mark, outcome.items_in),
         )
         self._exchange.send(done, [outcome.payload])
 

@@ -40,10 +40,14 @@ def mark() -> Mark:
     return Mark(_cpu_seconds())
 
 
-def since(began: Mark) -> Dict[str, float]:
+def since(began: Mark, items_in: int) -> Dict[str, float]:
     """As wire.Done has it. Workers that ended count as well; the peak is the largest of this and all of them."""
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return {"cpu_ms": (_cpu_seconds() - began.cpu_s) * 1000, "peak_mb": peak / 1024}
+    return {
+        "cpu_ms": (_cpu_seconds() - began.cpu_s) * 1000,
+        "peak_mb": peak / 1024,
+        "items_in": items_in,
+    }
 
 
 def _cpu_seconds() -> float:

@@ -152,7 +152,9 @@ class Done:
     kept: List[str] = field(default_factory=list)  # references to what this run left in the session
     memory: float = 0.0  # share of the sandbox's memory in use, where the session keeps something
     shared: List[str] = field(default_factory=list)  # references whose objects the run may have changed
-    usage: Dict[str, float] = field(default_factory=dict)  # cpu_ms of this run, peak_mb of its session
+    usage: Dict[str, float] = field(
+        default_factory=dict
+    )  # cpu_ms of this run, peak_mb of its session, items_in
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Failed:
     logs: List[List[str]] = field(default_factory=list)
     hints: List[str] = field(default_factory=list)
     shared: List[str] = field(default_factory=list)  # as in Done
+    usage: Dict[str, float] = field(default_factory=dict)  # as in Done
 
 
 @dataclass(frozen=True)

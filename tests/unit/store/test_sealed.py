@@ -18,6 +18,7 @@ from qflow_runner.store import (
     Recorder,
     Rotation,
     RunRow,
+    StoredWorkflows,
     details_of,
     new_run_id,
     now_ms,
@@ -34,6 +35,7 @@ async def filled(store: Store) -> str:
     """Every kind of text that people write; the id of a run."""
     await store.definitions.save("a" * 64, {"code": MARK})
     await store.saved.put("Named", NEW)
+    await StoredWorkflows(store.database, 10).save("w", json.dumps({"name": MARK}).encode())
     recorder = Recorder(store.database)
     ended = now_ms()
     run = RunRow(new_run_id(ended), "w", "e", "n", "d", ended, "user_code", "code_raised", 1.0)
@@ -48,7 +50,15 @@ async def everything(database: Database) -> str:
 
     async def work(connection: Any) -> str:
         found = []
-        for table in ("definitions", "saved", "saved_versions", "run_details", "node_runs", "executions"):
+        for table in (
+            "definitions",
+            "saved",
+            "saved_versions",
+            "run_details",
+            "node_runs",
+            "executions",
+            "workflows",
+        ):
             found += (await connection.execute(text(f"SELECT * FROM {table}"))).all()
         return repr(found)
 
@@ -72,12 +82,19 @@ async def reads(store: Store, run: str) -> None:
     assert [{"stream": "stdout", "text": MARK}] == shown["logs"]
 
 
+async def reads_workflow(store: Store) -> None:
+    workflow = await StoredWorkflows(store.database, 10).load("w")
+    assert workflow is not None
+    assert {"name": MARK} == json.loads(workflow)
+
+
 async def test_nothing_that_people_wrote_is_legible(store: Store) -> None:
     """And all of it is read back."""
     run = await filled(store)
 
     assert MARK not in await everything(store.database)
     await reads(store, run)
+    await reads_workflow(store)
 
 
 async def test_a_new_key_takes_over_and_the_old_one_can_go(store: Store) -> None:
@@ -88,17 +105,21 @@ async def test_a_new_key_takes_over_and_the_old_one_can_go(store: Store) -> None
     new = keys.rotate()
     assert (new, [new, old]) == (keys.newest, keys.names)
     await reads(store, run)
+    await reads_workflow(store)
     assert {old} == set(await held(store.database))
     rotation = Rotation(store.database)
 
-    assert {"definitions": 2, "saved versions": 1, "runs": 1} == await rotation.renew()
-    assert {"definitions": 0, "saved versions": 0, "runs": 0} == await rotation.renew()
-    assert {new: {"definitions": 2, "saved versions": 4, "runs": 2}} == await held(store.database)
+    assert {"definitions": 2, "saved versions": 1, "runs": 1, "workflows": 1} == await rotation.renew()
+    assert {"definitions": 0, "saved versions": 0, "runs": 0, "workflows": 0} == await rotation.renew()
+    assert {new: {"definitions": 2, "saved versions": 4, "runs": 2, "workflows": 1}} == await held(
+        store.database
+    )
     with pytest.raises(KeyInvalid, match="newest"):
         keys.remove(new)
     keys.remove(old)
     assert [new] == keys.names
     await reads(store, run)
+    await reads_workflow(store)
 
 
 async def test_another_process_finds_the_new_key(store: Store) -> None:
@@ -130,13 +151,16 @@ async def test_given_keys_are_renewed_at_the_next_start(settings: Settings) -> N
         await rotation.tidy()
         assert {name_of(second)} == set(await held(store.database))
         await reads(store, run)
+        await reads_workflow(store)
     alone = Settings(encryption_keys=first).encryption_keys
     async with Store(settings.model_copy(update={"encryption_keys": alone})) as store:
         assert {UNREADABLE} == set(await held(store.database))
         assert await store.definitions.load("a" * 64) is None
         with pytest.raises(ValueDamaged, match="cannot be decrypted"):
             await store.saved.get("Named")
-        assert {"definitions": 0, "saved versions": 0, "runs": 0} == await Rotation(store.database).renew()
+        assert {"definitions": 0, "saved versions": 0, "runs": 0, "workflows": 0} == await Rotation(
+            store.database
+        ).renew()
         store.definitions._written.clear()
         await store.definitions.save("a" * 64, {"code": MARK})
         assert {"code": MARK} == await store.definitions.load("a" * 64)

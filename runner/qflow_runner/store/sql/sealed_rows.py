@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Table, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qflow_runner.store.sql.tables import definitions, run_details, versions
+from qflow_runner.store.sql.tables import definitions, run_details, versions, workflows
 
 _COLUMNS: dict[str, tuple[Table, tuple[str, ...]]] = {
     "definitions": (definitions, ("content",)),
     "saved versions": (versions, ("content", "function", "signature", "note")),
     "runs": (run_details, ("problem", "logs")),
+    "workflows": (workflows, ("content",)),
 }
 KINDS = tuple(_COLUMNS)
 

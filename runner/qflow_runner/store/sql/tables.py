@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0004"
+HEAD = "0005"
 """The migration that makes these tables. Known here, so that a start that has nothing to migrate imports no Alembic."""
 
 KEY_LENGTH = 1_000
@@ -93,6 +93,15 @@ versions = Table(
     Column("note", Text, nullable=False),
     Column("created", Moment, nullable=False),
     Index(None, "definition_id"),
+)
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("put", Moment, nullable=False),
+    Index(None, "put"),
 )
 
 executions = Table(
