@@ -47,6 +47,7 @@ class RunnerClient:
         on_error: str = "stop",
         node: str = "Test node",
         keep: bool = False,
+        secrets: dict[str, str] | None = None,
         **options: Any,
     ) -> tuple[int, Any]:
         """Define and run; items are the items' json."""
@@ -54,6 +55,8 @@ class RunnerClient:
         body: dict[str, Any] = {"items": [{"json": each} for each in ([{}] if items is None else items)]}
         if args is not None:
             body["args"] = args
+        if secrets is not None:
+            body["secrets"] = secrets
         return await self.call(
             "POST",
             f"/v1/definitions/{definition}/runs",

@@ -13,10 +13,9 @@ The items are never parsed here: the guest parses once and encodes once, and n8n
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import structlog
 
@@ -28,13 +27,14 @@ from qflow_runner.egress import used
 from qflow_runner.errors import GuestProblem, QflowError, ResultTooLarge, SandboxError, SessionLost
 from qflow_runner.files import Files
 from qflow_runner.layers import Lock
+from qflow_runner.live import Live
 from qflow_runner.observe.events import Events
 from qflow_runner.observe.trace import Trace
 from qflow_runner.observe.tracing import Tracing
 from qflow_runner.packages import Packages, Ready
 from qflow_runner.progress import TIMES, Progress, count, ms
 from qflow_runner.reporting import Recorded, Reports, Subject
-from qflow_runner.sandbox.checked import checked_hints, checked_logs, checked_text
+from qflow_runner.sandbox.checked import checked_hints, checked_logs
 from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.guest_session import GuestSession
 from qflow_runner.sandbox.keeper import Keeper
@@ -243,6 +243,7 @@ class Flow:
         progress: Progress,
     ) -> RunAnswer:
         place = Place(request.workflow, request.execution, request.lane)
+        live = Live(self._events, request.execution, request.node)
         progress.entered = time.perf_counter()
         ready = await held.enter_async_context(self._ready(request, definition))
         progress.packed = time.perf_counter()
@@ -257,10 +258,10 @@ class Flow:
         zygote = await guest.environment(ready.layer, frozenset(definition.imports))
         spot, session = await held.enter_async_context(self._sessions.lease(guest, zygote, place))
         watched = await held.enter_async_context(
-            self._limiter.held(guest, session, definition.limits, self._reading(request))
+            self._limiter.held(guest, session, definition.limits, live.reading)
         )
         progress.handed = handed = time.perf_counter()
-        desk = RunDesk(place, guest, self._files, self._values, self._progress(request))
+        desk = RunDesk(place, guest, self._files, self._values, live.told)
         # A session that is gone by now takes nothing; nothing else can happen before its first byte is written.
         progress.sent = not session.gone
         try:
@@ -318,17 +319,6 @@ class Flow:
             node=request.node,
         )
 
-    def _progress(self, request: RunRequest) -> Callable[[wire.Progress], None]:
-        def tell(progress: wire.Progress) -> None:
-            fraction = progress.fraction if 0 <= progress.fraction <= 1 else None
-            text = checked_text(progress.text)
-            self._events.tell(request.execution, "progress", request.node, fraction=fraction, text=text)
-
-        return tell
-
-    def _reading(self, request: RunRequest) -> Callable[[dict[str, Any]], None]:
-        return lambda reading: self._events.tell(request.execution, "reading", request.node, **reading)
-
     def _run_message(self, request: RunRequest, definition: Definition, proxy: str) -> wire.Run:
         return wire.Run(
             run=next(self._numbers),
@@ -345,6 +335,7 @@ class Flow:
             log_kb=definition.log_kb,
             threads=max(1, int(definition.cpus)) if definition.cpus else 0,
             traceparent="" if request.trace is None else str(request.trace),
+            live=True,
         )
 
 

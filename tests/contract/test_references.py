@@ -1,6 +1,7 @@
 """Live objects from node to node through a real agent: in one session, to another, through the store, and gone."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,78 @@ async def test_progress_is_seen_by_who_watches(runner: RunnerClient) -> None:
         line.removeprefix(b"event: ") for line in told.splitlines() if line.startswith(b"event")
     ]
     assert b'"fraction": 0.5, "text": "half"' in told
+
+
+async def printed_meanwhile(runner: RunnerClient, code: str, **options: Any) -> tuple[list[Any], Any]:
+    """What an execution's events told of its output, before its run ended; and the run's answer."""
+    async with runner.http.get(f"{runner.address}/v1/executions/e/events") as events:
+        _, reply = await runner.run(code, **options)
+        told = b""
+        async with asyncio.timeout(10):
+            while b"event: ended" not in told:
+                told += await events.content.readany()
+    parts = [part.decode().splitlines() for part in told.split(b"\n\n") if part.startswith(b"event: printed")]
+    return [json.loads(data.removeprefix("data: ")) for _, data in parts], reply
+
+
+async def test_what_is_printed_is_seen_while_the_run_lasts(runner: RunnerClient) -> None:
+    """In order, by stream, without secrets; the answer has all of it again."""
+    code = """
+import sys, time
+from qflow import Secret
+
+def f(key: Secret) -> int:
+    for n in range(8):
+        print("line", n, key.reveal())
+        print("error", n, file=sys.stderr)
+        time.sleep(0.1)
+    return 1
+"""
+    shown, reply = await printed_meanwhile(runner, code, secrets={"key": "hush-hush"})
+    by_stream = {
+        stream: "".join(each["text"] for each in shown if each["stream"] == stream)
+        for stream in ("stdout", "stderr")
+    }
+    whole = {
+        stream: "".join(each["text"] for each in reply["logs"] if each["stream"] == stream)
+        for stream in ("stdout", "stderr")
+    }
+
+    assert len(shown) >= 4
+    assert by_stream["stdout"].startswith("line 0 ***\nline 1 ***\n")
+    assert by_stream["stderr"].startswith("error 0\n")
+    assert all(whole[stream].startswith(text) for stream, text in by_stream.items())
+    assert whole["stdout"].endswith("line 7 ***\n")
+    assert "hush" not in json.dumps([shown, reply])
+
+
+async def test_a_flood_is_shown_in_part(runner: RunnerClient) -> None:
+    """Whoever watches is told a few times a second, and never much at once; the next run is none the worse."""
+    code = """
+import time
+
+def f(n: int) -> int:
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        print("x" * 1_000)
+    return n
+"""
+    shown, reply = await printed_meanwhile(runner, code, items=[{"n": 3}])
+
+    assert 2 <= len(shown) <= 10
+    assert all(0 < len(each["text"]) <= 8_000 for each in shown)
+    assert [{"value": 3}] == [item["json"] for item in reply["items"]]
+    assert [3] == [
+        each["value"] for each in await runner.values("def g(n: int) -> int:\n    return n\n", [{"n": 3}])
+    ]
+
+
+async def test_a_run_that_is_soon_over_shows_nothing_meanwhile(runner: RunnerClient) -> None:
+    """It costs nothing, and its output is in the answer."""
+    shown, reply = await printed_meanwhile(runner, "def f() -> int:\n    print('hello')\n    return 1\n")
+
+    assert [] == shown
+    assert [{"stream": "stdout", "text": "hello\n"}] == reply["logs"]
 
 
 async def test_fields_beside_a_reference(runner: RunnerClient) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import docker
 import pytest
 
-from qflow_runner.sandbox.docker import container_name
+from qflow_runner.sandbox.containers import container_name
 from tests.runner import RunnerClient
 
 GOOD = "def good(item: dict) -> dict:\n    return {'ok': True}\n"

@@ -9,7 +9,8 @@ import pytest
 
 from qflow_runner.layers import Confined
 from qflow_runner.sandbox import hardening
-from qflow_runner.sandbox.docker import DockerBackend, container_name
+from qflow_runner.sandbox.containers import container_name
+from qflow_runner.sandbox.docker import DockerBackend
 from tests.runner import RunnerClient
 
 PROBES = Path(__file__).parent / "probes"

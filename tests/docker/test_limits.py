@@ -11,7 +11,8 @@ from typing import Any
 import docker
 import pytest
 
-from qflow_runner.sandbox.docker import DockerBackend, container_name
+from qflow_runner.sandbox.containers import container_name
+from qflow_runner.sandbox.docker import DockerBackend
 from tests.runner import RunnerClient, running
 
 GOOD = "def good(item: dict) -> dict:\n    return {'ok': True}\n"

@@ -23,7 +23,21 @@ MESSAGES: dict[str, tuple[wire.Message, int]] = {
     "define": (wire.Define("d", "def f(): pass", "f", "auto", "auto", "strict", 4, "shared"), 0),
     "run": (
         wire.Run(
-            3, "d", "w", "e", "n", 1.5, "stop", True, "http://127.7.0.1:3128", 8, 4, 16, 2, "00-1a-2b-01"
+            3,
+            "d",
+            "w",
+            "e",
+            "n",
+            1.5,
+            "stop",
+            True,
+            "http://127.7.0.1:3128",
+            8,
+            4,
+            16,
+            2,
+            "00-1a-2b-01",
+            True,
         ),
         5,
     ),
@@ -39,6 +53,7 @@ MESSAGES: dict[str, tuple[wire.Message, int]] = {
     "spill": (wire.Spill(["r"], True), 0),
     "spilled": (wire.Spilled({"r": "It holds a lock."}), 0),
     "progress": (wire.Progress(3, 0.5, "half"), 0),
+    "printed": (wire.Printed(3, "stdout", "hi"), 0),
 }
 """One of each, with the size of the payload that it announces."""
 

@@ -67,3 +67,19 @@ test('CPU is the share of one since the reading before', () => {
 		[12, 0.5],
 	]);
 });
+
+test('what is printed is kept by its stream, and of a flood the end', () => {
+	const print = (text: string, at: number): [string, Record<string, Json>, number] => [
+		'printed',
+		{ stream: at % 2 ? 'stderr' : 'stdout', text },
+		at,
+	];
+	const now = after(
+		['started', {}, 0],
+		...Array.from({ length: 400 }, (_, at) => print(`line ${String(at)}\n`, at)),
+	);
+
+	expect(now.nodes.n?.printed).toHaveLength(300);
+	expect(now.nodes.n?.printed.at(-1)).toEqual({ stream: 'stderr', text: 'line 399\n' });
+	expect(after(['started', {}, 0], print('x', 1), ['started', {}, 2]).nodes.n?.printed).toEqual([]);
+});

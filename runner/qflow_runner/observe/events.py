@@ -19,7 +19,7 @@ BUSY = 1_000
 ALL = ""
 """In place of an execution's name: what happens in all of them."""
 
-Kind = Literal["started", "installing", "progress", "reading", "ended"]
+Kind = Literal["started", "installing", "progress", "printed", "reading", "ended"]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from qflow_runner.errors import (
 )
 from qflow_runner.sandbox.checked import checked_hints, checked_logs, printable
 from qflow_runner.sandbox.connection import Connection, Payload
-from qflow_runner.sandbox.inbox import Desk, Inbox, Reply, Result
+from qflow_runner.sandbox.inbox import Desk, Inbox, Reply, Result, Told
 from qflow_runner.sandbox.streams import BodyStream
 
 EXIT_REPORT_S = 1.0
@@ -201,11 +201,13 @@ class GuestSession:
                 self.answered(message, payload)
             else:
                 inbox.put(message, payload)
-        elif isinstance(message, wire.Want | wire.Give | wire.Part | wire.Progress) and inbox is not None:
+        elif isinstance(message, Told):
+            if inbox is not None and message.run == self._run:
+                inbox.put(message, payload)
+            # Else a thread of the code tells of a run that is over.
+        elif isinstance(message, wire.Want | wire.Give | wire.Part) and inbox is not None:
             inbox.put(message, payload)
-        elif not isinstance(
-            message, wire.Progress
-        ):  # a thread of the code may tell of it when its run is over
+        else:
             raise wire.WireError("a session sends nothing but the answer to its run")
 
     def answered(self, message: Reply, payload: Result) -> None:

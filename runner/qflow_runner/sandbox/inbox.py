@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Result = Payload | ResultStream
 Reply = wire.Done | wire.Failed | wire.Spilled
-Asked = wire.Want | wire.Give | wire.Part | wire.Progress
+Told = wire.Progress | wire.Printed
+Asked = wire.Want | wire.Give | wire.Part | Told
 
 
 class Desk(Protocol):
@@ -29,7 +30,7 @@ class Desk(Protocol):
 
     async def part(self, part: wire.Part, payload: Payload) -> None: ...
 
-    def progress(self, progress: wire.Progress) -> None: ...
+    def told(self, told: Told) -> None: ...
 
     async def over(self) -> None:
         """The run has its answer, or never will: what was half given is dropped."""
@@ -81,8 +82,8 @@ class Inbox:
                 await self._desk.give(message)
             case wire.Part() if not isinstance(payload, ResultStream):
                 await self._desk.part(message, payload)
-            case wire.Progress():
-                self._desk.progress(message)
+            case wire.Progress() | wire.Printed():
+                self._desk.told(message)
             case wire.Done() | wire.Failed() | wire.Spilled():
                 self._session.answered(message, payload)
             case _:

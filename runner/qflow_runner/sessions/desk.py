@@ -9,6 +9,7 @@ from qflow_runner.errors import DiskFailed, DiskFull
 from qflow_runner.files import FileWriter, Spill, SpillWriter
 from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.guest_session import GuestSession
+from qflow_runner.sandbox.inbox import Told
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class SpillDesk:
                 self._writer.abort()
                 self._writer = None
 
-    def progress(self, progress: wire.Progress) -> None:
-        del progress
+    def told(self, told: Told) -> None:
+        del told
 
     async def over(self) -> None:
         writer, self._writer = self._writer, None

@@ -8,6 +8,7 @@ from qflow_runner.errors import QflowError
 from qflow_runner.files import Files, FileWriter, SpillWriter
 from qflow_runner.sandbox.guest import Guest
 from qflow_runner.sandbox.guest_session import GuestSession
+from qflow_runner.sandbox.inbox import Told
 from qflow_runner.sessions.desk import Place, SpillDesk
 from qflow_runner.sessions.values import ValueGone, Values
 
@@ -21,13 +22,13 @@ class RunDesk(SpillDesk):
         guest: Guest,
         files: Files,
         values: Values,
-        progress: Callable[[wire.Progress], None],
+        told: Callable[[Told], None],
     ) -> None:
         super().__init__(values.store, place, {})
         self._guest = guest
         self._files = files
         self._values = values
-        self._told = progress
+        self._told = told
         self.gave = False
 
     async def want(self, want: wire.Want, session: GuestSession) -> None:
@@ -46,8 +47,8 @@ class RunDesk(SpillDesk):
         del reference
         yield  # a run whose file the disk did not take fails with that
 
-    def progress(self, progress: wire.Progress) -> None:
-        self._told(progress)
+    def told(self, told: Told) -> None:
+        self._told(told)
 
     def _open(self, give: wire.Give) -> SpillWriter | FileWriter:
         if give.kind != "file":

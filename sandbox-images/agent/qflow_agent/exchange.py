@@ -79,6 +79,21 @@ class Exchange:
         with self._lock:
             self._send(wire.Progress(self.run, float(fraction), text[:1_000]))
 
+    def printed(self, stream: str, text: str) -> bool:
+        """Show whoever watches the run what it printed. False where something else is being sent, or nobody is there.
+
+        Never waits: whoever prints may do so in a signal handler, while this thread is in the middle of sending.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._send(wire.Printed(self.run, stream, text))
+        except (RunnerGone, OSError):
+            return False
+        finally:
+            self._lock.release()
+        return True
+
     def _give(self, give: wire.Give, pieces: Iterator[Buffer]) -> None:
         with self._lock:
             pending = next(

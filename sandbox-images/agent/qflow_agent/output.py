@@ -3,18 +3,27 @@
 ``sys.stdout`` and ``sys.stderr`` are writers into memory, which keep the order of both. Programs and C code
 write to the descriptors 1 and 2, which lead to unlinked files, read when the run ends. Past the limit,
 output is dropped and counted: a flood costs the one who prints it, and neither fails nor blocks the run.
+
+Of a run that lasts, what Python prints is shown meanwhile too, a few times a second and in part where it is much.
 """
 
 import fcntl
 import io
 import os
 import sys
-from typing import Any, List, Tuple
+from time import monotonic
+from typing import Any, Callable, List, Optional, Tuple
 
 from qflow_agent.masking import Mask, unmasked
 
 LIMIT = 1_000_000
 """Characters of one run's output that are kept."""
+
+SHOW_EVERY_S = 0.2
+"""Between two times that what was printed is shown. A run that is over before shows nothing."""
+
+SHOWN = 8_000
+"""Characters that are shown at once: the last ones."""
 
 
 class Output:
@@ -26,6 +35,9 @@ class Output:
         self._kept = 0
         self._dropped = 0
         self._limit = LIMIT
+        self._show: Optional[Callable[[str, str], bool]] = None
+        self._shown = 0
+        self._show_at = 0.0
         self._files = [_redirect(1, directory), _redirect(2, directory)]
         sys.stdout = _Writer(self, "stdout", 1)
         sys.stderr = _Writer(self, "stderr", 2)
@@ -33,6 +45,15 @@ class Output:
     def limit(self, characters: int) -> None:
         """How much of the next run's output is kept; 0: as much as of any."""
         self._limit = characters or LIMIT
+
+    def show(self, show: Callable[[str, str], bool]) -> None:
+        """From now until the output is taken, `show` gets a stream and the text that was written to it lately.
+
+        It says whether it took that; what it did not take is offered again.
+        """
+        self._show = show
+        self._shown = 0
+        self._show_at = monotonic() + SHOW_EVERY_S
 
     def write(self, stream: str, text: str) -> None:
         room = self._limit - self._kept
@@ -42,10 +63,22 @@ class Output:
         if text:
             self._kept += len(text)
             self._parts.append((stream, text))
+            if self._show is not None and monotonic() >= self._show_at:
+                self._show_lately(self._show)
+
+    def _show_lately(self, show: Callable[[str, str], bool]) -> None:
+        self._show_at = monotonic() + SHOW_EVERY_S
+        fresh = self._parts[self._shown :]
+        for stream in ("stdout", "stderr"):
+            text = self.mask("".join(part for of, part in fresh if of == stream))
+            if text and not show(stream, text[-SHOWN:]):
+                return
+        self._shown += len(fresh)
 
     def renew(self) -> None:
         """In a fork of the session: begin with nothing, and with files of its own."""
         self._parts, self._kept, self._dropped = [], 0, 0
+        self._show = None
         for descriptor in self._files:
             os.close(descriptor)
         self._files = [_redirect(1, self._directory), _redirect(2, self._directory)]
@@ -65,11 +98,12 @@ class Output:
                 self.write(stream, os.pread(descriptor, self._limit, 0).decode("utf-8", "replace"))
                 os.ftruncate(descriptor, 0)
         parts, dropped = self._parts, self._dropped
-        self._parts, self._dropped = [], 0
+        self._parts, self._dropped, self._shown = [], 0, 0
         return parts, dropped
 
     def take(self) -> Tuple[List[List[str]], List[str]]:
         """The output since the last call as [stream, text] in the order written, and hints about it."""
+        self._show = None
         parts, dropped = self.drain()
         logs: List[List[str]] = []
         for stream, text in parts:

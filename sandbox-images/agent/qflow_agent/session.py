@@ -157,6 +157,8 @@ class _Session:
         _continue(message.traceparent)
         self._limits.apply(message)
         self._output.limit(message.log_kb * 1000)
+        if message.live:
+            self._output.show(self._printed)
         signal.setitimer(signal.ITIMER_REAL, message.time_limit_s)
         try:
             began = time.perf_counter()
@@ -186,6 +188,14 @@ class _Session:
                 os._exit(
                     0
                 )  # a process that the code forked, and that came back from the call: it has no say here
+
+    def _printed(self, stream: str, text: str) -> bool:
+        # The time limit must not come in the middle of a frame.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))
+        try:
+            return self._exchange.printed(stream, text)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _continue(traceparent: str) -> None:

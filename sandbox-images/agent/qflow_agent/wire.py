@@ -137,6 +137,7 @@ class Run:
     log_kb: int = 0  # thousands of characters of output that are kept; 0: the session's own limit
     threads: int = 0  # of numeric libraries, where the node has a CPU limit of its own
     traceparent: str = ""  # the trace that the run is part of, as W3C Trace Context writes it
+    live: bool = False  # what it prints is to be told while it runs, too
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,15 @@ class Progress:
     text: str = ""
 
 
+@dataclass(frozen=True)
+class Printed:
+    """Session to runner, in a run: what the code printed lately, for whoever watches. The answer has all of it again."""
+
+    run: int
+    stream: str  # "stdout" or "stderr"
+    text: str
+
+
 Message = Union[
     Hello,
     Environment,
@@ -256,6 +266,7 @@ Message = Union[
     Spill,
     Spilled,
     Progress,
+    Printed,
 ]
 _TAGS: Dict[str, Type[Any]] = {
     "hello": Hello,
@@ -277,6 +288,7 @@ _TAGS: Dict[str, Type[Any]] = {
     "spill": Spill,
     "spilled": Spilled,
     "progress": Progress,
+    "printed": Printed,
 }
 _TAG_OF = {cls: tag for tag, cls in _TAGS.items()}
 

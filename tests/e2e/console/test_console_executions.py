@@ -21,6 +21,7 @@ from qflow import Context
 def count(context: Context) -> int:
     for n in range(1, 6):
         context.progress(n / 5, f"step {n} of 5")
+        print("printed", n, "<b>")
         time.sleep(0.7)
     return n
 """
@@ -35,6 +36,7 @@ async def test_a_run_is_seen_while_it_runs_and_after_it(page: Console, api: Api)
         await expect(row).to_contain_text(re.compile("step [2-5] of 5"))
         await row.get_by_role("link").click()
         await expect(page.page.get_by_role("region", name="Now")).to_contain_text("step 4 of 5")
+        await expect(page.page.get_by_role("log", name="what Slow prints")).to_contain_text("printed 4 <b>")
 
     await expect(page.page.get_by_role("listitem").filter(has_text="Slow")).to_contain_text("ok")
     await expect(page.page.get_by_role("region", name="Now")).to_have_count(0)

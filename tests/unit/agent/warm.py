@@ -43,8 +43,8 @@ class Shelf:
     async def part(self, part: wire.Part, payload: Any) -> None:
         self.values[part.id] += payload
 
-    def progress(self, progress: wire.Progress) -> None:
-        del progress
+    def told(self, told: wire.Progress | wire.Printed) -> None:
+        del told
 
     async def over(self) -> None:
         """Nothing is half given: what a test gives fits into its run."""

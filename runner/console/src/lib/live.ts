@@ -1,9 +1,10 @@
 /** What is known of an execution from its events alone, before its runs are recorded. */
-import type { Happening, Json } from '@/api/types';
+import type { Happening, Json, LogLine } from '@/api/types';
 import { bytes } from './format';
 
 const READINGS = 600;
 const NEWS = 500;
+const PRINTED = 300;
 
 export interface Reading {
 	at: number;
@@ -21,6 +22,8 @@ export interface LiveNode {
 	fraction: number | null;
 	text: string;
 	news: string[];
+	/** The end of what its code printed; its record has all of it. */
+	printed: LogLine[];
 	readings: Reading[];
 }
 
@@ -58,6 +61,7 @@ function fresh(name: string, now: number): LiveNode {
 		fraction: null,
 		text: '',
 		news: [],
+		printed: [],
 		readings: [],
 	};
 }
@@ -71,6 +75,11 @@ function changed(node: LiveNode, { kind, about }: Happening, now: number): LiveN
 		case 'progress': {
 			const fraction = typeof about.fraction === 'number' ? about.fraction : node.fraction;
 			return { ...node, state: 'running', fraction, ...news(node, words(about.text)) };
+		}
+		case 'printed': {
+			const stream = about.stream === 'stderr' ? 'stderr' : 'stdout';
+			const printed = [...node.printed, { stream, text: words(about.text) } as const];
+			return { ...node, state: 'running', printed: printed.slice(-PRINTED) };
 		}
 		case 'reading': {
 			const next = reading(about, now, node.readings.at(-1));
