@@ -41,7 +41,7 @@ attack: setup engine images ## Attack a runner with real Docker, and write build
 faults: setup engine images ## Kill, stop and starve parts of a runner with real Docker (EXIT=1: end at the first failure)
 	@$(PY) -m pytest $(if $(EXIT),-x) tests/faults
 
-e2e: setup engine images n8n node console browser ## Run the tests in real n8n and Chromium
+e2e: setup engine images n8n node console browser ## Run the tests in real n8n and Chromium (N8N=x.y.z: in that version)
 	@$(PY) -m pytest tests/e2e
 
 reference: setup ## Write docs/reference from the code

@@ -12,7 +12,9 @@ SCRIPTS = ROOT / "scripts"
 
 def _versions() -> dict[str, str]:
     lines = (SCRIPTS / "versions.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    pinned = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    # `make e2e N8N=x.y.z`; scripts/lib.sh has the same rule.
+    return pinned | {"N8N_VERSION": os.environ.get("N8N") or pinned["N8N_VERSION"]}
 
 
 VERSIONS = _versions()

@@ -2,6 +2,7 @@
 # Shared by the scripts that install real parts; sourced, never run. See versions.env for what is pinned.
 # shellcheck source=scripts/versions.env
 . "$(dirname "${BASH_SOURCE[0]}")/versions.env"
+N8N_VERSION="${N8N:-$N8N_VERSION}" # make e2e N8N=x.y.z
 
 say() { echo "$*" >&2; }
 
