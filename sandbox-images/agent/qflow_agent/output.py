@@ -63,8 +63,8 @@ class Output:
         if text:
             self._kept += len(text)
             self._parts.append((stream, text))
-            if self._show is not None and monotonic() >= self._show_at:
-                self._show_lately(self._show)
+        if self._show is not None and monotonic() >= self._show_at:
+            self._show_lately(self._show)
 
     def _show_lately(self, show: Callable[[str, str], bool]) -> None:
         self._show_at = monotonic() + SHOW_EVERY_S
