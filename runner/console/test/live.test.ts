@@ -83,3 +83,14 @@ test('what is printed is kept by its stream, and of a flood the end', () => {
 	expect(now.nodes.n?.printed.at(-1)).toEqual({ stream: 'stderr', text: 'line 399\n' });
 	expect(after(['started', {}, 0], print('x', 1), ['started', {}, 2]).nodes.n?.printed).toEqual([]);
 });
+
+test('a line that comes in parts is one', () => {
+	const print = (text: string, at: number): [string, Record<string, Json>, number] => [
+		'printed',
+		{ stream: 'stdout', text },
+		at,
+	];
+	const now = after(['started', {}, 0], print('half ', 1), print('a line\n', 2), print('next', 3));
+
+	expect(now.nodes.n?.printed.map((each) => each.text)).toEqual(['half a line\n', 'next']);
+});

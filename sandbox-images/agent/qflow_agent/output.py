@@ -63,8 +63,11 @@ class Output:
         if text:
             self._kept += len(text)
             self._parts.append((stream, text))
-        if self._show is not None and monotonic() >= self._show_at:
-            self._show_lately(self._show)
+        if self._show is not None:
+            # At the end of a line, where one comes soon: `print` writes it by itself.
+            late = monotonic() - self._show_at
+            if late >= SHOW_EVERY_S or (late >= 0 and (not text or text.endswith("\n"))):
+                self._show_lately(self._show)
 
     def _show_lately(self, show: Callable[[str, str], bool]) -> None:
         self._show_at = monotonic() + SHOW_EVERY_S

@@ -78,7 +78,7 @@ function changed(node: LiveNode, { kind, about }: Happening, now: number): LiveN
 		}
 		case 'printed': {
 			const stream = about.stream === 'stderr' ? 'stderr' : 'stdout';
-			const printed = [...node.printed, { stream, text: words(about.text) } as const];
+			const printed = grown(node.printed, { stream, text: words(about.text) });
 			return { ...node, state: 'running', printed: printed.slice(-PRINTED) };
 		}
 		case 'reading': {
@@ -93,6 +93,13 @@ function changed(node: LiveNode, { kind, about }: Happening, now: number): LiveN
 		default:
 			return node;
 	}
+}
+
+/** A line may come in several parts. */
+function grown(parts: LogLine[], part: LogLine): LogLine[] {
+	const last = parts.at(-1);
+	if (!last || last.stream !== part.stream || last.text.endsWith('\n')) return [...parts, part];
+	return [...parts.slice(0, -1), { ...last, text: last.text + part.text }];
 }
 
 function news(node: LiveNode, text: string): Partial<LiveNode> {
