@@ -471,15 +471,21 @@ def _wires(made: Made) -> list[tuple[str, str]]:
 
 
 async def test_kept_workflows_have_a_bound(runner: RunnerClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what was put longest ago the check alone is left."""
+    """Of what was put longest ago the check alone is left in memory; it runs from the database."""
     monkeypatch.setattr(kept, "KEPT_BYTES", 2_000)
     made = chain(A=qflow(CODE + "#" * 1_000))
     for workflow_id in ("one", "two", "two"):
         await runner.call("PUT", f"/v1/workflows/{workflow_id}", json=made)
 
-    assert (404, "workflow_unknown") == _code(await tried(runner, None, "one"))
+    kept_bytes = {
+        each["id"]: each["bytes"] for each in (await runner.call("GET", "/v1/workflows"))[1]["workflows"]
+    }
+    assert kept_bytes["one"] is None
+    assert kept_bytes["two"] > 1_000
+    assert (await run(runner, None, "one"))["ok"]
     assert (await run(runner, None, "two"))["ok"]
     assert 200 == (await runner.call("GET", "/v1/workflows/one"))[0]
+    assert (404, "workflow_unknown") == _code(await tried(runner, None, "none"))
 
 
 @pytest.mark.parametrize(

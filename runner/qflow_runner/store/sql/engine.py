@@ -5,15 +5,17 @@ import contextlib
 import errno
 import os
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event, exc, inspect, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
 
 from qflow_runner.store.sql.run_rows import Batch, SqliteRuns, add
 
@@ -25,6 +27,7 @@ _DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
 }
+LOCKED_PAUSE_S = 0.02
 # Faults of our own statements; whatever else the database says is about its state.
 _OURS = (exc.IntegrityError, exc.DataError)
 
@@ -151,7 +154,7 @@ def _sqlite(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
         try:
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout = {int(statement_s * 800)}")
-            cursor.execute("PRAGMA journal_mode = WAL")
+            _keep_journal(cursor, statement_s * 0.8)
             # Every commit is on the disk before it is answered.
             cursor.execute("PRAGMA synchronous = FULL")
             cursor.execute("PRAGMA foreign_keys = ON")
@@ -161,6 +164,20 @@ def _sqlite(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
             raise
 
     return engine
+
+
+def _keep_journal(cursor: DBAPICursor, deadline_s: float) -> None:
+    """Change a new file to WAL. SQLite does not wait its turn for that, where others open the same file meanwhile."""
+    until = time.monotonic() + deadline_s
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            await_only(asyncio.sleep(LOCKED_PAUSE_S))  # nothing tells when the others are done
+        else:
+            return
 
 
 def _postgres(url: URL, deadline_s: float, statement_s: float) -> AsyncEngine:
