@@ -13,9 +13,9 @@ from tests.runner import RunnerClient
 from tests.unit.workflows.build import other, qflow, workflow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SLEEP = "import time\ndef f(item: dict) -> dict:\n    time.sleep(0.5)\n    return {'n': item['n'] + 1}\n"
+SLEEP = "import time\ndef f(item: dict) -> dict:\n    time.sleep(1)\n    return {'n': item['n'] + 1}\n"
 MODEL = "class Model:\n    def __init__(self):\n        self.weights = [1, 2, 3]\ndef fit():\n    return Model()\n"
-USE = "import time\ndef use(model) -> dict:\n    time.sleep(0.5)\n    return {'n': sum(model.weights)}\n"
+USE = "import time\ndef use(model) -> dict:\n    time.sleep(1)\n    return {'n': sum(model.weights)}\n"
 LOCK = "import threading\ndef make():\n    return threading.Lock()\n"
 LOCKED = "def use(lock) -> dict:\n    return {'locked': lock.locked()}\n"
 
@@ -124,8 +124,8 @@ async def test_two_branches_take_the_time_of_one(runner: RunnerClient) -> None:
         taken[concurrent] = time.perf_counter() - began
         assert [{"n": 2}] == values(answer, "A") == values(answer, "B")
 
-    assert taken[False] > 1.0
-    assert taken[True] < 0.8
+    assert taken[False] > 2.0
+    assert taken[True] < 1.9
 
 
 async def test_branches_take_a_live_object_at_the_same_time(runner: RunnerClient) -> None:
@@ -152,7 +152,7 @@ async def test_branches_take_a_live_object_at_the_same_time(runner: RunnerClient
     answer = await run(runner, made, concurrent=True)
 
     assert [{"value": 18}] == values(answer, "Sum")
-    assert time.perf_counter() - began < 0.9
+    assert time.perf_counter() - began < 1.9
 
 
 async def test_every_branch_crosses_every_other(runner: RunnerClient) -> None:
