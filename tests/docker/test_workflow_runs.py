@@ -226,7 +226,7 @@ async def test_files_and_references_can_be_used_as_long_as_the_session_is_kept(r
 
 async def test_a_caller_that_hangs_up_stops_the_code(runner: RunnerClient) -> None:
     """In all branches."""
-    made = branches("def s() -> dict:\n    return {'n': 1}", SLEEP.replace("0.5", "20"), "A", "B")
+    made = branches("def s() -> dict:\n    return {'n': 1}", SLEEP.replace("sleep(1)", "sleep(20)"), "A", "B")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(2):
             await run(runner, made, concurrent=True, execution="left")
