@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from lab import parts
+from lab.cache import run_script
 from lab.errors import LabError
 from lab.n8n_api import OWNER_EMAIL, OWNER_PASSWORD
 from lab.processes import port_or_free
@@ -33,18 +34,27 @@ async def demo(console: Console, *, stay: bool) -> None:
             "[yellow]No Docker daemon answers, so the code runs as plain processes of this machine, without a "
             "boundary. That is for trying only; start Docker (scripts/engine.sh) for real sandboxes.[/]"
         )
-    step(console, began, "installing n8n and building the node (minutes the first time)")
+    step(console, began, "installing n8n, building the node and the console (minutes the first time)")
     await parts.install()
+    await run_script("console.sh")
     if backend == "docker":
         step(console, began, "building the sandbox image (quick when it is there)")
         await parts.build_image()
     with tempfile.TemporaryDirectory(prefix="qflow-demo-") as folder:
         step(console, began, "starting the runner and n8n")
+        runner_port = port_or_free(8717)
         async with parts.started(
-            Path(folder), backend, n8n_port=port_or_free(5678), runner_port=port_or_free(8717)
+            Path(folder),
+            backend,
+            n8n_port=port_or_free(5678),
+            runner_port=runner_port,
+            # So that what n8n shows of a run leads to its page in the console.
+            runner_env={"QFLOW_PUBLIC_URL": f"http://127.0.0.1:{runner_port}"},
         ) as running:
             step(console, began, "importing the examples")
             saved = {path.stem: await running.save(load(path)) for path in sorted(EXAMPLES.glob("*.json"))}
+            for workflow in saved.values():
+                await running.runner.put_workflow(workflow)
             quickstart = saved["quickstart"]
             await running.n8n.api.activate(quickstart)
             step(console, began, "running the quickstart through its webhook")
@@ -79,6 +89,8 @@ def show_addresses(console: Console, running: parts.Parts, quickstart: Workflow)
     table.add_row("quickstart", f"{running.n8n.url}/workflow/{quickstart['id']}")
     table.add_row("its webhook", f"{running.n8n.url}/webhook/{path}")
     table.add_row("runner", f"{running.runner.url}  ({running.runner.backend} sandboxes)")
+    table.add_row("its console", f"{running.runner.url}/console/executions")
+    table.add_row("token", running.runner.token)
     console.print(Panel(table, title="Qflow demo", title_align="left"))
 
 

@@ -84,6 +84,12 @@ class Runner:
                 raise RequestFailedError("GET /v1/sandboxes", response.status, await response.text())
             return (await response.json())["sandboxes"]
 
+    async def put_workflow(self, workflow: Mapping[str, Any]) -> None:
+        """Send it as n8n's hook file does when a workflow is published: the console then knows its graph."""
+        async with self._http.put(f"{self.url}/v1/workflows/{workflow['id']}", json=workflow) as response:
+            if response.status != 200:
+                raise RequestFailedError("PUT /v1/workflows", response.status, await response.text())
+
     async def stop(self) -> None:
         await self._http.close()
         # It lets runs finish before it ends, for as long as QFLOW_DRAIN_S says.
