@@ -10,7 +10,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qflow_runner.errors import Busy, Unavailable
 from qflow_runner.observe import metrics
@@ -56,6 +56,10 @@ class Admission:
         return self._runs
 
     @property
+    def places(self) -> int:
+        return self._limits.runs
+
+    @property
     def waiting(self) -> int:
         return self._waiting
 
@@ -93,6 +97,12 @@ class Admission:
         finally:
             self._run_s += (time.monotonic() - began - self._run_s) / 16
             self._give_back(workflow, size)
+
+    def resize(self, runs: int, per_workflow: int) -> None:
+        """So many at once from now on: workers of a cluster come and go."""
+        if (runs, per_workflow) != (self._limits.runs, self._limits.per_workflow):
+            self._limits = replace(self._limits, runs=runs, per_workflow=per_workflow)
+            self._let_in()
 
     def stop(self) -> None:
         """From now on nobody is let in, and who waits is told."""

@@ -130,6 +130,14 @@ class Keys:
         made_by = (_signature(secret, content, purpose) for secret in self._current().secrets)
         return any(hmac.compare_digest(each.encode(), signature.encode()) for each in made_by)
 
+    def derived(self, purpose: str) -> dict[str, bytes]:
+        """A key of 32 bytes for another use, of each, by its name, the newest first."""
+        secrets = self._current().secrets
+        return {
+            name_of(each): hmac.digest(each.encode(), b"qflow " + purpose.encode(), "sha256")
+            for each in secrets
+        }
+
     def rotate(self) -> str:
         """Put a new key in front of the file, and return its name. Blocks. Raises KeyInvalid where keys are given."""
         if self._given:

@@ -40,7 +40,7 @@ from qflow_runner.sandbox.guest_session import GuestSession
 from qflow_runner.sandbox.keeper import Keeper
 from qflow_runner.sandbox.limiter import Limiter, Resources
 from qflow_runner.sandbox.pool import Key
-from qflow_runner.sandbox.streams import BodyStream, ResultStream
+from qflow_runner.sandbox.streams import BodyStream, ItemStream, ResultStream
 from qflow_runner.sessions import Place, RunDesk, Sessions, Values
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class RunRequest:
 class RunAnswer:
     """`payload` is a JSON array of items, as the guest encoded it. Times are in milliseconds."""
 
-    payload: Payload | ResultStream
+    payload: Payload | ItemStream
     errors: int
     timing: dict[str, float]
     logs: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
@@ -174,7 +174,7 @@ class Flow:
             except asyncio.CancelledError:
                 self._reports.cancelled(about, (time.perf_counter() - began) * 1000)
                 raise
-            if key and answer.lasting and not isinstance(answer.payload, ResultStream):
+            if key and answer.lasting and not isinstance(answer.payload, ItemStream):
                 result = Cached(answer.payload, answer.errors, time.time())
                 self._cache.put(key, result, definition.cache_ttl_s)
             answer.hints = [*told, *answer.hints]
@@ -189,7 +189,7 @@ class Flow:
                 items_in=progress.items_in,
                 items_out=answer.count or 0,
                 bytes_out=answer.payload.size
-                if isinstance(answer.payload, ResultStream)
+                if isinstance(answer.payload, ItemStream)
                 else len(answer.payload),
             )
             yield answer

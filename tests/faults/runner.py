@@ -17,6 +17,8 @@ from tests.runner import TOKEN, RunnerClient
 class RunnerProcess:
     """`log` has its events; `ready_s` is how long it took from its start to its readiness."""
 
+    command = "serve"
+
     def __init__(self, backend: str, data_dir: Path, settings: dict[str, Any]) -> None:
         given = {f"QFLOW_{name.upper()}": str(value) for name, value in settings.items()}
         self._environment = {
@@ -36,10 +38,11 @@ class RunnerProcess:
         self._reading: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
 
-    async def start(self) -> None:
+    async def start(self, *, ready: bool = True) -> None:
+        """Until it is ready, or listens."""
         began = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "qflow_runner", "serve",
+            sys.executable, "-m", "qflow_runner", self.command,
             env=self._environment, stderr=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self._reading = asyncio.create_task(self._read())
@@ -47,7 +50,8 @@ class RunnerProcess:
         await self._hang_up()
         self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"})
         self.client = RunnerClient(listening["address"], self._http, None)
-        await self.client.until_ready(60)
+        if ready:
+            await self.client.until_ready(60)
         self.ready_s = time.monotonic() - began
 
     async def event(self, name: str, seconds: float = 60) -> dict[str, Any]:

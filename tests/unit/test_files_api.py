@@ -241,7 +241,7 @@ async def test_a_run_brings_its_files_along(tmp_path: Path) -> None:
         await runner.until_ready()
 
         async def look(run: wire.Run, payload: bytes | bytearray) -> Answer:
-            found = runner.state.files.find(run.workflow, "f1")
+            found = await runner.state.files.find(run.workflow, "f1")
             seen.append((bytes(payload), found.name, found.mime, found.size))
             return wire.Done(run.run), b'[{"json": {}}]'
 

@@ -1,5 +1,6 @@
 """The calls under /v1: HTTP in, a plain call of the runner, HTTP out."""
 
+import json
 from typing import Any
 
 from aiohttp import web
@@ -12,12 +13,14 @@ from qflow_runner.api.found import found_in
 from qflow_runner.api.guard import about
 from qflow_runner.api.headers import request_id
 from qflow_runner.api.models import RunQuery
+from qflow_runner.api.operations import over
 from qflow_runner.api.replies import run_reply
 from qflow_runner.api.saved_models import DefinitionAnswer, DefinitionBody
 from qflow_runner.api.saving import request_of
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import check_python
-from qflow_runner.errors import BodyTooLarge, SandboxUnknown
+from qflow_runner.engine.model import all_of, first_of
+from qflow_runner.errors import BodyTooLarge
 from qflow_runner.observe.trace import HEADER, read_trace
 from qflow_runner.run import RunRequest
 from qflow_runner.sandbox.streams import HELD, STREAMED_FROM, BodyStream
@@ -62,7 +65,7 @@ async def run(request: web.Request) -> web.StreamResponse:
             request=request_id(request),
             trace=read_trace(request.headers.get(HEADER)),
         )
-        async with state.flow.run(wanted, await _run_body(request, query)) as answer:
+        async with state.engine.run(wanted, await _run_body(request, query)) as answer:
             return await run_reply(request, answer)
 
 
@@ -75,29 +78,21 @@ def _held(request: web.Request) -> int:
 
 
 async def end_session(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    ended = await state.sessions.end(request.match_info["id"])
-    await state.files.forget(request.match_info["id"])
+    ended = await over(request.app[STATE], request.match_info["id"])
     return web.json_response({"ended": ended})
 
 
 async def sandboxes(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    listed = []
-    for row in state.keeper.snapshot():
-        guest = state.keeper.guests.get(row["id"])
-        egress = guest.gate.row() if guest and guest.gate else None
-        sessions = state.sessions.count(guest) if guest else 0
-        used = await state.limiter.usage(guest) if guest else {}
-        listed.append({**row, "sessions": sessions, **used} | ({"egress": egress} if egress else {}))
+    listed: list[Any] = []
+    for worker, answer in all_of(await request.app[STATE].engine.ask_each("sandboxes")).items():
+        rows: list[dict[str, Any]] = json.loads(answer)
+        listed.extend(row | {"worker": worker} if worker else row for row in rows)
     return web.json_response({"sandboxes": listed})
 
 
 async def retire_sandbox(request: web.Request) -> web.Response:
-    keeper, name = request.app[STATE].keeper, request.match_info["id"]
-    if name not in keeper.guests:
-        raise SandboxUnknown(f"There is no sandbox {name[:100]}.")
-    keeper.retire(name)
+    name = request.match_info["id"]
+    first_of(await request.app[STATE].engine.ask_each("sandbox.retire", name.encode()))
     return web.json_response(text=SandboxRetired(retired=name).model_dump_json())
 
 

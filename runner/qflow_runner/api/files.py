@@ -47,7 +47,7 @@ async def upload(request: web.Request) -> web.Response:
 
 async def download(request: web.Request) -> web.StreamResponse:
     files = request.app[STATE].files
-    stored = files.find(query_of(FileQuery, request).workflow, request.match_info["id"])
+    stored = await files.find(query_of(FileQuery, request).workflow, request.match_info["id"])
     async with aclosing(files.read(stored)) as pieces:
         piece = await anext(pieces, b"")  # before anything is answered: it may be gone
         response = web.StreamResponse(headers=file_headers(stored))

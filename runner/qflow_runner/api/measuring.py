@@ -31,7 +31,7 @@ async def measure(state: State) -> None:
 def _runs(state: State) -> None:
     levels.UNDER_WAY.set(state.admission.runs)
     levels.WAITING.set(state.admission.waiting)
-    levels.PLACES.set(state.settings.runs_max)
+    levels.PLACES.set(state.admission.places)
     levels.HELD_BYTES.set(state.admission.bytes)
     levels.WATCHERS.set(state.events.watchers)
 

@@ -1,4 +1,7 @@
-"""The calls about versions of packages: which are in use, what newer ones change, taking them, and going back."""
+"""The calls about versions of packages: which are in use, what newer ones change, taking them, and going back.
+
+Each is carried out where the layers are: in this process, or at a worker of the cluster.
+"""
 
 import asyncio
 import json
@@ -12,6 +15,7 @@ from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited
 from qflow_runner.api.packages_models import LockBody, UpgradeBody, UpgradeToken
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import check_python
+from qflow_runner.engine.model import first_of
 from qflow_runner.errors import RequestError
 from qflow_runner.layers import Layer, Lock
 from qflow_runner.upgrades import Comparison, Difference, Replay, Side
@@ -19,16 +23,43 @@ from qflow_runner.upgrades.compare import NOTHING
 
 
 async def lock_packages(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    body = checked(LockBody, await limited(request, MAX_DEFINITION))
-    lock = await state.layers.lock(body.requirements, _python(state, body.python))
-    audit = await state.vetting.audit(lock.packages)
-    return web.json_response({**_lock_form(state, lock), "audit": audit_form(audit)})
+    body = await limited(request, MAX_DEFINITION)
+    checked(LockBody, body)
+    return _reply(await request.app[STATE].engine.ask("packages.lock", body))
 
 
 async def upgrade_packages(request: web.Request) -> web.Response:
     state = request.app[STATE]
     text = await limited(request, state.settings.max_body)
+    await asyncio.to_thread(checked, UpgradeBody, text)
+    return _reply(await state.engine.ask("packages.upgrade", text))
+
+
+async def accept_upgrade(request: web.Request) -> web.Response:
+    """Of each worker: the one that worked it out has it."""
+    body = await limited(request, MAX_DEFINITION)
+    checked(UpgradeToken, body)
+    return _reply(first_of(await request.app[STATE].engine.ask_each("packages.accept", body)))
+
+
+async def rollback_packages(request: web.Request) -> web.Response:
+    body = await limited(request, MAX_DEFINITION)
+    checked(LockBody, body)
+    return _reply(await request.app[STATE].engine.ask("packages.rollback", body))
+
+
+def _reply(told: bytes) -> web.Response:
+    return web.Response(body=told, content_type="application/json")
+
+
+async def lock(state: State, text: bytes) -> bytes:
+    body = checked(LockBody, text)
+    found = await state.layers.lock(body.requirements, _python(state, body.python))
+    audit = await state.vetting.audit(found.packages)
+    return json.dumps({**_lock_form(state, found), "audit": audit_form(audit)}).encode()
+
+
+async def upgrade(state: State, text: bytes) -> bytes:
     body = await asyncio.to_thread(checked, UpgradeBody, text)
     python, replay = body.python, None
     if body.definition is not None:
@@ -57,20 +88,18 @@ async def upgrade_packages(request: web.Request) -> web.Response:
         },
         "comparison": _comparison_form(done.comparison) if done.comparison is not None else None,
     }
-    return web.json_response(answer)
+    return json.dumps(answer).encode()
 
 
-async def accept_upgrade(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    body = checked(UpgradeToken, await limited(request, MAX_DEFINITION))
-    return web.json_response(_lock_form(state, await state.upgrades.accept(body.upgrade)))
+async def accept(state: State, text: bytes) -> bytes:
+    body = checked(UpgradeToken, text)
+    return json.dumps(_lock_form(state, await state.upgrades.accept(body.upgrade))).encode()
 
 
-async def rollback_packages(request: web.Request) -> web.Response:
-    state = request.app[STATE]
-    body = checked(LockBody, await limited(request, MAX_DEFINITION))
-    lock = await state.upgrades.rollback(body.requirements, _python(state, body.python))
-    return web.json_response(_lock_form(state, lock))
+async def rollback(state: State, text: bytes) -> bytes:
+    body = checked(LockBody, text)
+    found = await state.upgrades.rollback(body.requirements, _python(state, body.python))
+    return json.dumps(_lock_form(state, found)).encode()
 
 
 def _python(state: State, wanted: str) -> str:
@@ -83,13 +112,13 @@ def _run_body(body: UpgradeBody) -> bytes:
     return json.dumps(given).encode()
 
 
-def _lock_form(state: State, lock: Lock) -> dict[str, Any]:
+def _lock_form(state: State, found: Lock) -> dict[str, Any]:
     return {
-        "id": lock.id,
-        "python": lock.python,
-        "packages": [asdict(package) for package in lock.packages],
-        "layer": _layer_form(state.layers.on_disk(lock)),
-        "warnings": list(lock.warnings),
+        "id": found.id,
+        "python": found.python,
+        "packages": [asdict(package) for package in found.packages],
+        "layer": _layer_form(state.layers.on_disk(found)),
+        "warnings": list(found.warnings),
     }
 
 

@@ -13,18 +13,11 @@ UNCONFINED = "no boundary: code runs as the runner's own user (development only;
 
 
 async def readiness(state: State) -> Readiness:
-    backend, database, disk = await asyncio.gather(
-        state.keeper.health(), state.database.health(), disk_part(state)
-    )
-    pool = _pool(state)
-    process = state.settings.backend == "process"
-    apart = state.keeper.isolation
+    own, database, disk = await asyncio.gather(_own(state), state.database.health(), disk_part(state))
+    beside = {name: Part(ok=each.ok, reason=each.reason) for name, each in state.engine.health().items()}
     parts = {
-        state.settings.backend: Part(ok=backend.ok, reason=backend.reason),
-        "isolation": Part(ok=not process and apart.ok, reason=UNCONFINED if process else apart.reason),
-        "limits": _limits(state),
-        "pool": pool,
-        "egress": Part(ok=True, reason=UNENFORCED if process else state.egress.reason()),
+        **own,
+        **beside,
         "database": Part(ok=database.ok, reason=database.reason),
         "records": _records(state),
         "runs": Part(ok=not state.drain.begun, reason=_runs(state)),
@@ -34,15 +27,33 @@ async def readiness(state: State) -> Readiness:
             reason=f"the event loop was at most {state.lag.most_s * 1000:.0f} ms late in the last minute",
         ),
     }
-    if backend.runtime:
-        parts["runtime"] = Part(ok=backend.ok, reason=f"containers are started with {backend.runtime}")
     redis = state.cache.stats()["up"].get("redis")
     if redis is not None:
         parts["redis"] = Part(ok=redis, reason=_redis(up=redis))
     # Warm sandboxes work on while Docker is away, so the runner is ready as long as one is there.
     # And what is in memory runs on while the database is away.
-    ready = pool.ok and (database.ok or len(state.definitions) > 0) and not state.drain.begun
+    hands = parts["pool"].ok if state.engine.local else parts["queue"].ok and state.engine.places != (0, 0)
+    ready = hands and (database.ok or len(state.definitions) > 0) and not state.drain.begun
     return Readiness(ready=ready, parts=parts)
+
+
+async def _own(state: State) -> dict[str, Part]:
+    """Of this process's own sandboxes, where it has some."""
+    if not state.engine.local:
+        return {}
+    backend = await state.keeper.health()
+    process = state.settings.backend == "process"
+    apart = state.keeper.isolation
+    parts = {
+        state.settings.backend: Part(ok=backend.ok, reason=backend.reason),
+        "isolation": Part(ok=not process and apart.ok, reason=UNCONFINED if process else apart.reason),
+        "limits": _limits(state),
+        "pool": _pool(state),
+        "egress": Part(ok=True, reason=UNENFORCED if process else state.egress.reason()),
+    }
+    if backend.runtime:
+        parts["runtime"] = Part(ok=backend.ok, reason=f"containers are started with {backend.runtime}")
+    return parts
 
 
 def places(state: State) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qflow_runner.api.bodies import MAX_DEFINITION, checked, limited
 from qflow_runner.api.found import found_in
 from qflow_runner.api.headers import request_id
+from qflow_runner.api.operations import over
 from qflow_runner.api.replies import run_reply
 from qflow_runner.api.state import STATE, State
 from qflow_runner.definitions import MAX_CODE, Definition, DefinitionRequest, content_of
@@ -56,10 +57,10 @@ async def replay(request: web.Request) -> web.StreamResponse:
         trace=read_trace(request.headers.get(HEADER)),
     )
     try:
-        async with state.flow.run(again, items) as answer:
+        async with state.engine.run(again, items) as answer:
             return await run_reply(request, answer)
     finally:
-        await state.sessions.end(again.execution)
+        await over(state, again.execution)
 
 
 async def _edited(state: State, definition: Definition, code: str) -> str:

@@ -12,7 +12,7 @@ from qflow_runner.api.bodies import SLOWEST
 from qflow_runner.errors import SandboxError
 from qflow_runner.run import RunAnswer, no_items
 from qflow_runner.sandbox.connection import Payload
-from qflow_runner.sandbox.streams import ResultStream
+from qflow_runner.sandbox.streams import ItemStream
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ NOT_RECORDED = "The runner's database is away: this run is recorded when it is b
 
 async def run_reply(request: web.Request, answer: RunAnswer) -> web.StreamResponse:
     """Whole, or as it comes from the session."""
-    if isinstance(answer.payload, ResultStream):
+    if isinstance(answer.payload, ItemStream):
         return await stream_reply(request, answer, answer.payload)
     return web.Response(body=reply_body(answer, answer.payload), content_type="application/json")
 
@@ -53,7 +53,7 @@ def _rest(answer: RunAnswer) -> bytes:
     return b"," + json.dumps(told, separators=(",", ":"))[1:].encode()
 
 
-async def stream_reply(request: web.Request, answer: RunAnswer, items: ResultStream) -> web.StreamResponse:
+async def stream_reply(request: web.Request, answer: RunAnswer, items: ItemStream) -> web.StreamResponse:
     """A large result goes to the caller as it comes from the session, and is never held whole."""
     rest = _rest(answer)
     reply = web.StreamResponse()
@@ -78,7 +78,7 @@ async def stream_reply(request: web.Request, answer: RunAnswer, items: ResultStr
     return reply
 
 
-async def _list_of(items: ResultStream) -> AsyncIterator[bytes]:
+async def _list_of(items: ItemStream) -> AsyncIterator[bytes]:
     """Its chunks, as long as they can be the JSON of a list. Raises SandboxError."""
     first, last = b"", b""
     async for chunk in items:

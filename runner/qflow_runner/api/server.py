@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -20,7 +22,8 @@ from qflow_runner.api.draining import Drain
 from qflow_runner.api.guard import Guard
 from qflow_runner.api.headers import add_headers
 from qflow_runner.api.installed import finder
-from qflow_runner.api.routes import ROUTES
+from qflow_runner.api.operations import calls_of
+from qflow_runner.api.routes import ROUTES, Route
 from qflow_runner.api.saving import resolver
 from qflow_runner.api.state import STATE, State
 from qflow_runner.audit import Audit
@@ -28,6 +31,7 @@ from qflow_runner.cache import Inputs, ResultCache
 from qflow_runner.code_policy import CodePolicy, rules_of
 from qflow_runner.definitions import Definitions
 from qflow_runner.egress import Egress
+from qflow_runner.engine import Call, Embedded, Engine
 from qflow_runner.files import Files, Keys, Spill
 from qflow_runner.layers import Layers
 from qflow_runner.observe.events import Events
@@ -57,15 +61,30 @@ from qflow_runner.vetting import Vetting
 from qflow_runner.workflows import Checker
 from qflow_runner.workflows.kept import KEPT_WORKFLOWS, KeptWorkflows
 
+if TYPE_CHECKING:
+    from qflow_runner.engine.cluster.worker import Worker
+
 log = structlog.get_logger()
+
+WATCHING = tuple(route for route in ROUTES if route.path in {"/healthz", "/readyz", "/metrics"})
+"""What a worker answers: its runs come another way."""
+
+PAYLOAD_DAYS = 0.1
 
 CUT_OFF_S = 1.0
 """What is still under way after the drain may take so long to notice that it is over."""
 
 
 def build_state(
-    settings: Settings, token: str, identity: str, backend: Backend, pythons: tuple[str, ...]
+    settings: Settings,
+    token: str,
+    identity: str,
+    backend: Backend,
+    pythons: tuple[str, ...],
+    *,
+    worker: bool = False,
 ) -> State:
+    """`worker`: it makes the runs of a cluster, and hands none on."""
     keys = Keys(settings)
     database = Database(settings, keys)
     audit = Audit(settings, database, identity)
@@ -90,7 +109,7 @@ def build_state(
         backend,
         identity,
         layers=settings.layers_dir,
-        files=settings.files_path / "sandboxes",
+        files=settings.sandbox_files_path,
         egress=egress,
     )
     sessions = Sessions(settings.session_idle_s, settings.sessions_per_sandbox, values)
@@ -114,7 +133,13 @@ def build_state(
         limiter=limiter,
         tracing=tracing,
     )
-    return State(
+    calls: dict[str, Call] = {}
+    engine: Engine = Embedded(flow, keeper, calls)
+    if settings.engine == "celery" and not worker:
+        from qflow_runner.engine.cluster.engine import ClusterEngine  # noqa: PLC0415 - Celery is optional
+
+        engine = ClusterEngine(settings, keys, events, large_items(settings, keys), admission)
+    state = State(
         settings=settings,
         token=token,
         tokens=tokens,
@@ -124,6 +149,7 @@ def build_state(
         keeper=keeper,
         sessions=sessions,
         flow=flow,
+        engine=engine,
         limiter=limiter,
         analyzer=analyzer,
         code_policy=code_policy,
@@ -150,15 +176,22 @@ def build_state(
         lag=LoopLag(),
         tracing=tracing,
     )
+    calls.update(calls_of(state))
+    return state
 
 
-def build_app(state: State) -> web.Application:
+def large_items(settings: Settings, keys: Keys) -> Spill:
+    """Where items lie that are too large for a cluster's queue; what nobody fetched is removed within hours."""
+    return Spill(settings, keys, path=settings.payloads_path, days=PAYLOAD_DAYS)
+
+
+def build_app(state: State, routes: Iterable[Route] = ROUTES) -> web.Application:
     app = web.Application(middlewares=[problems.edge, draining.gate], client_max_size=state.settings.max_body)
     app[STATE] = state
     app[health.DOCUMENT] = json.dumps(openapi.document())
     app[CONNECTIONS] = Connections()
     app[problems.ROUTED] = {
-        app.router.add_route(route.method, route.pattern, route.handler): route for route in ROUTES
+        app.router.add_route(route.method, route.pattern, route.handler): route for route in routes
     }
     add_console(app)
     app.on_response_prepare.append(draining.say_goodbye)
@@ -182,14 +215,14 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
         state.inputs.open(),
         state.tracing.open(),
     )
-    await asyncio.gather(state.keeper.open(), state.analyzer.open())
+    await asyncio.gather(state.engine.open(), state.analyzer.open())
     await state.workflows.open()
     yield
     state.lag.close()
     await state.workflows.close()
     await state.analyzer.close()
     state.limiter.close()
-    await state.keeper.close()
+    await state.engine.close()
     state.egress.close()
     await state.recorder.close()
     await state.tokens.close()
@@ -207,15 +240,20 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
     )
 
 
-async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> None:
-    """Serve until SIGTERM or SIGINT, then let runs finish; a second signal ends the process. `ready` is told the address."""
+async def serve(
+    state: State, ready: "asyncio.Future[str] | None" = None, worker: "Worker | None" = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, then let runs finish; a second signal ends the process. `ready` is told the address.
+
+    With `worker` it takes the runs of a cluster, and answers at its address only how it is.
+    """
     settings = state.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)
     runner = web.AppRunner(
-        build_app(state),
+        build_app(state, ROUTES if worker is None else WATCHING),
         handler_cancellation=True,  # a caller that hangs up cancels its run
         access_log=None,
         shutdown_timeout=CUT_OFF_S,
@@ -231,18 +269,29 @@ async def serve(state: State, ready: "asyncio.Future[str] | None" = None) -> Non
         host, port = runner.addresses[0][:2]
         scheme = "https" if certificate else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        if worker is not None:
+            await worker.open()
         log.info("runner.listening", address=address, backend=settings.backend)
         if ready is not None:
             ready.set_result(address)
         await stop.wait()
-        log.info("runner.stopping", drain_s=settings.drain_s, under_way=state.drain.under_way)
-        state.drain.begin()
-        state.admission.stop()
-        if not await state.drain.quiet(settings.drain_s):
-            log.warning("runner.cut_off", calls=state.drain.under_way)
+        await _drain(state, worker)
     finally:
         watching.cancel()
         await runner.cleanup()
+        if worker is not None:
+            await worker.leave()
+
+
+async def _drain(state: State, worker: "Worker | None") -> None:
+    drain_s = state.settings.drain_s
+    under_way = state.drain.under_way if worker is None else worker.running
+    log.info("runner.stopping", drain_s=drain_s, under_way=under_way)
+    state.drain.begin()
+    state.admission.stop()
+    quiet = await (state.drain.quiet(drain_s) if worker is None else worker.drain(drain_s))
+    if not quiet:
+        log.warning("runner.cut_off", calls=state.drain.under_way if worker is None else worker.running)
 
 
 def _stop(stop: asyncio.Event) -> None:

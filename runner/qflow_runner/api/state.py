@@ -14,6 +14,7 @@ from qflow_runner.cache import Inputs, ResultCache
 from qflow_runner.code_policy import CodePolicy
 from qflow_runner.definitions import Definitions
 from qflow_runner.egress import Egress
+from qflow_runner.engine import Engine
 from qflow_runner.files import Files, Spill
 from qflow_runner.layers import Layers
 from qflow_runner.observe.events import Events
@@ -45,6 +46,7 @@ class State:
     keeper: Keeper
     sessions: Sessions
     flow: Flow
+    engine: Engine
     limiter: Limiter
     analyzer: Analyzer
     code_policy: CodePolicy

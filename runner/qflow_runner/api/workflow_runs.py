@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from qflow_runner.api.bodies import checked, limited, sentence, workflow_of
 from qflow_runner.api.calls import define
 from qflow_runner.api.headers import request_id
+from qflow_runner.api.operations import over
 from qflow_runner.api.saved_models import DefinitionBody
 from qflow_runner.api.state import STATE, State
 from qflow_runner.api.workflow_runs_models import BoundSecret, WorkflowRunBody
-from qflow_runner.errors import BodyTooLarge, DefinitionUnknown, LinkIncompatible, RequestError
+from qflow_runner.errors import BodyTooLarge, DefinitionUnknown, LinkIncompatible, QflowError, RequestError
 from qflow_runner.observe.trace import HEADER, Trace, read_trace
 from qflow_runner.run import RunAnswer, RunRequest, no_items
-from qflow_runner.sandbox.streams import STREAMED_FROM, BodyStream, ResultStream
+from qflow_runner.sandbox.streams import STREAMED_FROM, BodyStream, ItemStream
 from qflow_runner.workflows import Workflow
 from qflow_runner.workflows.bundles import Items
 from qflow_runner.workflows.calls import Call, Defined
@@ -61,8 +62,7 @@ async def run_workflow(request: web.Request) -> web.Response:
         result = await run.run()
     finally:
         if not body.keep_session:
-            await state.sessions.end(execution)
-            await state.files.forget(execution)
+            await over(state, execution)
     return web.Response(body=b"".join(_reply(execution, result)), content_type="application/json")
 
 
@@ -102,12 +102,16 @@ class _Calls:
     async def call(self, call: Call, body: bytes) -> Ran:
         try:
             return await self._call(call, call.id, body)
-        except DefinitionUnknown:
+        except QflowError as error:
+            if error.code != DefinitionUnknown.code:
+                raise
             # Forgotten between, as with so many that not all are held.
             return await self._call(call, (await self.define(call.definition)).id, body)
 
     async def spread(self, references: Sequence[str]) -> Mapping[str, str]:
-        return await self._state.sessions.spread(self._workflow, references)
+        asked = json.dumps({"workflow": self._workflow, "references": list(references)}).encode()
+        place = f"{self._workflow}\n{self._execution}"
+        return json.loads(await self._state.engine.ask("values.spread", asked, execution=place))
 
     def skipped(self, node: str) -> None:
         self._state.events.tell(self._execution, "ended", _shown(node), outcome="skipped", ms=0.0)
@@ -132,7 +136,7 @@ class _Calls:
         wait_s = self._state.settings.pool_wait_s
         async with (
             self._state.admission.place(self._workflow, len(body), wait_s) as waited_s,
-            self._state.flow.run(replace(wanted, waited_s=waited_s), payload) as answer,
+            self._state.engine.run(replace(wanted, waited_s=waited_s), payload) as answer,
         ):
             text = await _text(answer, call.room)
             return Ran(
@@ -148,12 +152,12 @@ class _Calls:
 async def _text(answer: RunAnswer, room: int) -> bytes:
     """Its items. Raises BodyTooLarge, and SandboxError for what is no list."""
     payload = answer.payload
-    size = payload.size if isinstance(payload, ResultStream) else len(payload)
+    size = payload.size if isinstance(payload, ItemStream) else len(payload)
     if size > room:
         raise BodyTooLarge(
             f"The node's items are {size} bytes; the items of one workflow run may have {room} more."
         )
-    if not isinstance(payload, ResultStream):
+    if not isinstance(payload, ItemStream):
         return bytes(payload)
     text = b"".join([chunk async for chunk in payload])
     if text[:1] != b"[" or text[-1:] != b"]":

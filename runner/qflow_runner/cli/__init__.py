@@ -9,6 +9,7 @@ from qflow_runner.errors import QflowError
 
 app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
 app.command()(server.serve)
+app.command()(server.worker)
 app.command()(authoring.check)
 app.command()(run.run)
 app.command()(authoring.analyze)

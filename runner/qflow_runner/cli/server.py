@@ -27,13 +27,16 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on")] = None,
     backend: Backends = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the runner keeps its token")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="embedded, or celery: runs are made by the workers of a cluster")
+    ] = None,
 ) -> None:
     """Run the runner until it is stopped. Every setting can also be given as QFLOW_<NAME>; see `qflow settings`."""
     from qflow_runner.api import server
     from qflow_runner.sandbox.choose import choose_backend
     from qflow_runner.sandbox.images import SUPPORTED
 
-    given = {"host": host, "port": port, "backend": backend, "data_dir": data_dir}
+    given = {"host": host, "port": port, "backend": backend, "data_dir": data_dir, "engine": engine}
     settings = read_settings({name: value for name, value in given.items() if value is not None})
     logs.configure(settings.log_format, settings.log_level)
     directory = DataDir(settings)
@@ -45,12 +48,36 @@ def serve(
     asyncio.run(_served(state))
 
 
-async def _served(state: "State") -> None:
+def worker(
+    host: Annotated[str | None, typer.Option(help="Address for /readyz and /metrics")] = None,
+    port: Annotated[int | None, typer.Option(help="Port for /readyz and /metrics")] = None,
+    backend: Backends = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where this worker keeps what is its own")] = None,
+) -> None:
+    """Make the runs of a cluster, which `qflow serve --engine celery` hands out, until it is stopped."""
+    from qflow_runner.api import server
+    from qflow_runner.sandbox.choose import choose_backend
+    from qflow_runner.sandbox.images import SUPPORTED
+
+    given = {"host": host, "port": port, "backend": backend, "data_dir": data_dir, "engine": "celery"}
+    settings = read_settings({name: value for name, value in given.items() if value is not None})
+    logs.configure(settings.log_format, settings.log_level)
+    directory = DataDir(settings)
+    token, _ = directory.token()
+    identity = directory.identity()
+    backend_of = choose_backend(settings, identity)
+    state = server.build_state(settings, token, identity, backend_of, SUPPORTED, worker=True)
+    asyncio.run(_served(state, identity))
+
+
+async def _served(state: "State", worker: str = "") -> None:
+    """`worker` is its identity, where it makes the runs of a cluster."""
     from qflow_runner.api import server, starting
+    from qflow_runner.api.joining import build_worker
 
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     listening.add_done_callback(lambda _: starting.settle_memory())
-    await server.serve(state, listening)
+    await server.serve(state, listening, build_worker(state, worker) if worker else None)
 
 
 def show_settings() -> None:

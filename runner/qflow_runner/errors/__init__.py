@@ -36,7 +36,9 @@
     ├── EgressNotAllowed, EgressTooMany, SecretHostRefused, EgressUnavailable   the network beyond a sandbox
     ├── RateLimited           too many calls, or too many wrong tokens
     ├── Busy                  no sandbox or place in time: try again later
-    ├── Unavailable           something the runner needs is away: Docker, an image, the database
+    ├── WorkerLost, ReplyLost  a worker of the cluster had the run, and is gone
+    ├── Remote                a failure as a worker of the cluster told it
+    ├── Unavailable           something the runner needs is away: Docker, an image, the database, Redis, workers
     └── Internal              our mistake
 
 Each class carries what the caller can do (`hint`), a stable `code`, a `category` and an HTTP status;
@@ -49,6 +51,14 @@ from qflow_runner.errors.base import (
     Category,
     QflowError,
     RequestError,
+)
+from qflow_runner.errors.cluster import (
+    ClusterMismatch,
+    NoWorkers,
+    QueueUnavailable,
+    Remote,
+    ReplyLost,
+    WorkerLost,
 )
 from qflow_runner.errors.dependencies import (
     BuildFailed,
@@ -145,6 +155,7 @@ __all__ = [
     "BuildTimeout",
     "Busy",
     "Category",
+    "ClusterMismatch",
     "CodeRefused",
     "DatabaseUnavailable",
     "DefinitionUnknown",
@@ -177,6 +188,7 @@ __all__ = [
     "LockMoved",
     "MethodNotAllowed",
     "ModuleReserved",
+    "NoWorkers",
     "NotFound",
     "OutOfMemory",
     "PackagePython",
@@ -186,7 +198,10 @@ __all__ = [
     "ProcessLimit",
     "PythonUnsupported",
     "QflowError",
+    "QueueUnavailable",
     "RateLimited",
+    "Remote",
+    "ReplyLost",
     "RequestError",
     "RequirementInvalid",
     "RequirementRefused",
@@ -218,6 +233,7 @@ __all__ = [
     "VersionMissing",
     "VersionYanked",
     "WheelMissing",
+    "WorkerLost",
     "WorkflowNotRunnable",
     "WorkflowUnknown",
 ]

@@ -12,6 +12,7 @@ import structlog
 
 from qflow_runner.errors import FileIdInvalid, FileUnknown, UploadBroken
 from qflow_runner.files.disk import Disk
+from qflow_runner.files.finding import find, find_all, look
 from qflow_runner.files.lane import Buffer
 from qflow_runner.files.plain import PlainReader, gone, link_to, unlink
 from qflow_runner.files.shelf import Entry, Shelf
@@ -33,7 +34,12 @@ class Files:
 
     def __init__(self, settings: Settings, *, stalled_s: float = STALLED_S) -> None:
         self._disk = Disk("qflow-files")
-        self._shelf = Shelf(settings.files_path, settings.files_total_mb << 20, settings.files_keep_s)
+        self._shelf = Shelf(
+            settings.files_path,
+            settings.files_total_mb << 20,
+            settings.files_keep_s,
+            shared=settings.shared_dir is not None,
+        )
         self._limit = settings.files_max_mb << 20
         self._stalled_s = stalled_s
         self._known: dict[str, StoredFile] = {}  # by the entry's name
@@ -55,7 +61,7 @@ class Files:
 
     async def open(self) -> None:
         """Find what an earlier runner left, and remove what it did not finish. Raises DiskFailed."""
-        await self._disk.call(self._shelf.load)
+        await look(self._disk, self._shelf)
         self._tidy.start()
 
     async def close(self) -> None:
@@ -111,14 +117,14 @@ class Files:
             self._disk, self._shelf, stored, limit=self._limit, evicted=self._evicted, finished=self._finished
         )
 
-    def find(self, workflow: str, file_id: str) -> StoredFile:
-        """Raises FileUnknown."""
-        entry = self._shelf.get(workflow, file_id)
+    async def find(self, workflow: str, file_id: str) -> StoredFile:
+        """Raises FileUnknown and DiskFailed."""
+        entry = await find(self._disk, self._shelf, workflow, file_id)
         if entry is None:
             raise FileUnknown("There is no such file in this workflow, or not any more.")
         stored = self._known.get(entry.name)
         if stored is None:
-            stored = self._known[entry.name] = self._read_head(entry)
+            stored = self._known[entry.name] = await self._disk.call(self._read_head, entry)
         return stored
 
     def check_size(self, announced: int | None) -> None:
@@ -151,7 +157,7 @@ class Files:
 
     async def delete(self, workflow: str, file_id: str) -> bool:
         """Whether there was one."""
-        entry = self._shelf.get(workflow, file_id)
+        entry = await find(self._disk, self._shelf, workflow, file_id)
         if entry is not None:
             await self._remove([entry])
         return entry is not None
@@ -162,10 +168,12 @@ class Files:
 
     async def forget(self, execution: str) -> None:
         """The execution is over: its files go, and their links in sandboxes."""
-        await self._remove(self._shelf.of(execution))
+        await self._remove(await find_all(self._disk, self._shelf, execution))
 
     async def sweep(self) -> None:
         """Remove what is too old, and what is too much, the oldest first."""
+        if self._shelf.shared:
+            await look(self._disk, self._shelf)
         await self._gone(self._shelf.outdated())
 
     def _check_free(self, entry: Entry) -> None:
@@ -208,7 +216,7 @@ class Files:
         await self._disk.call(unlink, links)
 
     def _read_head(self, entry: Entry) -> StoredFile:
-        # Once per file that an earlier runner left: a few hundred bytes.
+        """Once per file that another runner left. Blocks."""
         path = self._shelf.head(entry)
         try:
             about = cast("dict[str, Any]", json.loads(path.read_bytes()))

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from qflow_runner.errors import ValueDamaged
 from qflow_runner.files.disk import Disk
+from qflow_runner.files.finding import find, find_all, look
 from qflow_runner.files.shelf import Entry, Shelf
 from qflow_runner.files.spill_writer import CHUNK, TAG, SpilledValue, SpillWriter, nonce
 from qflow_runner.files.tidy import Tidy
@@ -36,12 +37,25 @@ _REMEMBERED = 10_000
 class Spill:
     """Each value belongs to a workflow, in which its reference is unique."""
 
-    def __init__(self, settings: Settings, keys: Keys, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: Keys,
+        now: Callable[[], float] = time.time,
+        *,
+        path: Path | None = None,
+        days: float | None = None,
+    ) -> None:
+        """Of the values behind references, unless `path` and `days` say of what else, and how long they are kept."""
         self._disk = Disk("qflow-spill", threads=2)
         self._keys = keys
-        self._days = settings.spill_days
+        self._days = days or settings.spill_days
         self._shelf = Shelf(
-            settings.spill_path, settings.spill_total_mb << 20, settings.spill_days * _DAY_S, now
+            path or settings.spill_path,
+            settings.spill_total_mb << 20,
+            self._days * _DAY_S,
+            now,
+            shared=settings.shared_dir is not None,
         )
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._rotating = asyncio.Lock()
@@ -58,7 +72,7 @@ class Spill:
 
     async def open(self) -> None:
         """Find what an earlier runner left, and remove what it did not finish. Raises DiskFailed."""
-        await self._disk.call(self._shelf.load)
+        await look(self._disk, self._shelf)
         if self._keys.count > 1:
             self._disk.later(self._rotate_all())
         self._tidy.start()
@@ -77,7 +91,7 @@ class Spill:
 
     async def find(self, workflow: str, reference: str) -> SpilledValue | None:
         """None where there is none (see `why_gone`). Raises ValueDamaged where what is known of it is no good."""
-        entry = self._shelf.get(workflow, reference)
+        entry = await find(self._disk, self._shelf, workflow, reference)
         if entry is None:
             return None
         token = await self._disk.call(_head, self._shelf.head(entry))
@@ -124,7 +138,7 @@ class Spill:
 
     async def drop(self, workflow: str, reference: str) -> bool:
         """Whether there was one."""
-        entry = self._shelf.get(workflow, reference)
+        entry = await find(self._disk, self._shelf, workflow, reference)
         if entry is None:
             return False
         self._shelf.remove(entry)
@@ -133,7 +147,7 @@ class Spill:
 
     async def forget(self, execution: str, why: str) -> int:
         """The execution is over: its values go. `why` is what `why_gone` says then. How many there were."""
-        entries = self._shelf.of(execution)
+        entries = await find_all(self._disk, self._shelf, execution)
         for entry in entries:
             self._shelf.remove(entry)
         self._remember(entries, why)
@@ -142,6 +156,8 @@ class Spill:
 
     async def sweep(self) -> None:
         """Remove what is too old, and what is too much, the oldest first."""
+        if self._shelf.shared:
+            await look(self._disk, self._shelf)
         outdated = self._shelf.outdated()
         self._remember(
             outdated, f"it was kept for {self._days:g} days, or there was no room for it any longer"

@@ -145,8 +145,7 @@ class _SealingSink:
 
     def _seal(self, chunk: Buffer, *, last: bool) -> None:
         if self._descriptor < 0:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._descriptor = os.open(self._shelf.data(self._value.entry), flags, 0o600)
+            self._descriptor = self._shelf.create(self._value.entry)
         sealed = memoryview(self._sealer.encrypt(nonce(self._number, last=last), chunk, None))
         self._number += 1
         self._written += len(sealed)

@@ -108,14 +108,12 @@ class _PlainSink:
     def __init__(self, shelf: Shelf, stored: StoredFile) -> None:
         self._shelf = shelf
         self._stored = stored
-        self._path = stored.path
         self._descriptor = -1
         self._size = 0
 
     def write(self, chunks: list[Buffer]) -> None:
         if self._descriptor < 0:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, 0o600)
+            self._descriptor = self._shelf.create(self._stored.entry)
         for chunk in chunks:
             left = memoryview(chunk)
             while left:

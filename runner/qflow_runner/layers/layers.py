@@ -215,7 +215,7 @@ class Layers:
         resolver = Resolver(self._uv, constraints, offline=settings.wheels_dir is not None)
         self._resolver = Chooser(resolver, constraints, self._kept, sources)
         self._book = LockBook(
-            settings.data_dir / "locks",
+            settings.locks_path,
             [
                 hashlib.sha256(constraints.encode()).hexdigest(),
                 self._uv.platform,
@@ -247,7 +247,7 @@ class Layers:
         try:
             async with self._resolving:
                 lock = await self._choose(asked, python, like)
-            await asyncio.to_thread(self._book.store, key, lock)
+            lock = await asyncio.to_thread(self._book.store, key, lock)
         except BaseException as error:
             said = error.detail if isinstance(error, QflowError) else "It was stopped."
             self._board.tell(replace(start, phase="failed", detail=said))

@@ -1,11 +1,14 @@
 """The locks on disk: one file for each set of requirements, with the lock in use and those before it."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import re
+import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -56,13 +59,18 @@ class LockBook:
         kept = self._read(key)
         return kept.decided if kept else 0
 
-    def store(self, key: str, lock: Lock) -> None:
-        with self._guard:
-            self._write(key, _after(self._read(key), lock))
+    def store(self, key: str, lock: Lock) -> Lock:
+        """The lock that is in use now. Whoever was first has chosen: runners that share the book run the same versions."""
+        with self._changing():
+            kept = self._read(key)
+            if kept is not None:
+                return kept.current
+            self._write(key, _Kept(lock))
+        return lock
 
     def accept(self, change: LockChange) -> Lock:
         """Raises LockMoved when the lock in use is no longer the one that the change was made from."""
-        with self._guard:
+        with self._changing():
             kept = self._read(change.key)
             if (kept.current.id if kept else None) != (change.old.id if change.old else None):
                 raise LockMoved("The lock was changed since this upgrade was worked out.")
@@ -73,7 +81,7 @@ class LockBook:
 
     def rollback(self, key: str) -> Lock:
         """Raises LockMoved when there is no earlier lock."""
-        with self._guard:
+        with self._changing():
             kept = self._read(key)
             if kept is None or not kept.earlier:
                 raise LockMoved(
@@ -81,6 +89,18 @@ class LockBook:
                 )
             self._write(key, _Kept(kept.earlier[0], kept.earlier[1:], kept.decided + 1))
         return kept.earlier[0]
+
+    @contextlib.contextmanager
+    def _changing(self) -> Generator[None]:
+        """One change at a time, also of other runners that share the directory."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._guard:
+            descriptor = os.open(self._directory / ".changing", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
 
     def _read(self, key: str) -> _Kept | None:
         path = self._path(key)
@@ -101,8 +121,7 @@ class LockBook:
 
     def _write(self, key: str, kept: _Kept) -> None:
         path = self._path(key)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        scratch = path.with_name(f".{key}.{os.getpid()}")
+        scratch = path.with_name(f".{key}.{secrets.token_hex(8)}")
         with scratch.open("wb") as file:
             file.write(_FORM.dump_json(kept))
             file.flush()

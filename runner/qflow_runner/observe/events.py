@@ -5,7 +5,7 @@ Nobody has to watch, and a watcher that is too slow misses the oldest of what it
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -54,6 +54,8 @@ class Watcher:
 
 class Events:
     def __init__(self) -> None:
+        self.relays: list[Callable[[Event], None]] = []
+        """Told of everything, whoever watches. They must not wait, nor raise."""
         self._watchers: dict[str, set[Watcher]] = {}
         self._busy: dict[tuple[str, str], Event] = {}
         """What is being installed for a run, or how far its code is: the newest, by execution and node."""
@@ -71,11 +73,14 @@ class Events:
                 del self._busy[next(iter(self._busy))]
         elif kind == "ended":
             self._busy.pop((execution, node), None)
-        if not self._watchers:
+        if not self._watchers and not self.relays:
             return
+        event = Event(kind, execution, node, about)
+        for relay in self.relays:
+            relay(event)
         for watched in (execution, ALL):
             for watcher in self._watchers.get(watched, ()):
-                watcher.tell(Event(kind, execution, node, about))
+                watcher.tell(event)
 
     @contextmanager
     def watched(self, execution: str) -> Generator[Watcher]:

@@ -54,6 +54,15 @@ SPILL_BYTES = Gauge(
     "qflow_spill_bytes", "Bytes of spilled values on disk, 256 KB more for each", registry=REGISTRY
 )
 
+CLUSTER_WORKERS = Gauge("qflow_cluster_workers", "Workers that take runs", registry=REGISTRY)
+CLUSTER_PLACES = Gauge("qflow_cluster_places", "Runs that all workers make at once", registry=REGISTRY)
+CLUSTER_QUEUED = Gauge("qflow_cluster_queued", "Runs in Redis that wait for a worker", registry=REGISTRY)
+CLUSTER_WORKERS_WANTED = Gauge(
+    "qflow_cluster_workers_wanted",
+    "Workers that what runs and what waits would keep busy: what an autoscaler goes by",
+    registry=REGISTRY,
+)
+
 RECORDS_OWED = Gauge("qflow_records_owed", "Records of runs that wait for the database", registry=REGISTRY)
 AUDIT_OWED = Gauge("qflow_audit_entries_owed", "Audit entries that wait for the database", registry=REGISTRY)
 DISK_FREE = Gauge(

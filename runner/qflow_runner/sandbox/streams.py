@@ -1,6 +1,7 @@
 """Payloads that are too large to be held: they pass through, chunk by chunk, and a slow side makes the other wait."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
@@ -24,7 +25,22 @@ class BodyStream:
         self.chunks = chunks
 
 
-class ResultStream:
+class ItemStream(ABC):
+    """Items on their way to whoever asked: `size` bytes of a JSON array, read once by one reader."""
+
+    size: int
+
+    @property
+    @abstractmethod
+    def complete(self) -> bool:
+        """Whether all of it was read."""
+
+    @abstractmethod
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Raises QflowError when no more comes."""
+
+
+class ResultStream(ItemStream):
     """A result on its way from a session. Fed by its connection, read by one reader."""
 
     def __init__(self, size: int, hold: Callable[[bool], None]) -> None:

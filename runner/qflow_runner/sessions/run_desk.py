@@ -57,7 +57,7 @@ class RunDesk(SpillDesk):
         return self._files.writer(self._place.workflow, self._place.execution, give.id, give.name, give.mime)
 
     async def _send_file(self, want: wire.Want, session: GuestSession) -> None:
-        stored = self._files.find(self._place.workflow, want.id)
+        stored = await self._files.find(self._place.workflow, want.id)
         if self._guest.files is None:
             raise ValueGone("This runner's sandboxes share no directory with it.")
         link = await self._files.place(stored, self._guest.files)

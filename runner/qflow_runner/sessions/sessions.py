@@ -9,7 +9,7 @@ before, unless the execution is over.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -133,6 +133,21 @@ class Sessions:
     async def _unburden(self, held: Held) -> None:
         async with held.turn:
             await self._values.move(held)
+
+    @property
+    def executions(self) -> set[tuple[str, str]]:
+        """Those that have sessions, each with its workflow."""
+        return {(spot[0], spot[1]) for spots in self._held.values() for spot in spots}
+
+    def ask_elsewhere(self, ask: Callable[[str, str], Awaitable[None]]) -> None:
+        """How other workers of a cluster are asked for a value that nobody has here. See Values."""
+        self._values.elsewhere = ask
+
+    def disown(self, workflow: str, execution: str) -> None:
+        """It is at home elsewhere now: its idle sessions end, and what they keep moves to the store."""
+        for guest, spot in list(self._spots.get(execution, ())):
+            if spot[0] == workflow:
+                self._expire(guest, spot)
 
     def count(self, guest: Guest) -> int:
         return len(self._held.get(guest, ()))

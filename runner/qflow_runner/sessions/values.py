@@ -1,7 +1,7 @@
 """Where the values behind references are: in a session, in the store of spilled values, or gone, and then why."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from qflow_runner.files import Spill, SpilledValue
 from qflow_runner.sandbox.guest_session import GuestSession
@@ -26,6 +26,8 @@ class Values:
 
     def __init__(self, store: Spill) -> None:
         self.store = store
+        self.elsewhere: Callable[[str, str], Awaitable[None]] | None = None
+        """Has other workers of a cluster put a value of a workflow into the store, if one of them has it."""
         self._homes: OrderedDict[Key, Held] = OrderedDict()
         self._gone: OrderedDict[Key, str] = OrderedDict()
 
@@ -73,11 +75,20 @@ class Values:
                 refused = await held.spill(self.store, [reference])
             if reference in refused:
                 raise ValueGone(f"It cannot leave the session that made it: {refused[reference]}.")
+        value = await self._stored(workflow, reference)
+        if value is None and held is None and self.elsewhere is not None:
+            await self.elsewhere(workflow, reference)
+            value = await self._stored(workflow, reference)
+        if value is not None:
+            return value
+        raise ValueGone(self._why_gone(workflow, reference))
+
+    async def _stored(self, workflow: str, reference: str) -> SpilledValue | None:
         for space in (workflow, ANYWHERE):
             value = await self.store.find(space, reference)
             if value is not None:
                 return value
-        raise ValueGone(self._why_gone(workflow, reference))
+        return None
 
     async def spread(self, workflow: str, references: Iterable[str]) -> dict[str, str]:
         """Have these in the store too, so that sessions which run at the same time do not wait for their makers'.

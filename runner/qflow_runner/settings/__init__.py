@@ -1,6 +1,6 @@
 """Every setting, as one table: name, default, unit and what it is for. Set by QFLOW_<NAME> or by `qflow serve`.
 
-The rows stand with their subject: `serving`, `access`, `sandboxes`, `packages`, `storage`, `observing`. Here is what holds for several.
+The rows stand with their subject: `serving`, `access`, `sandboxes`, `packages`, `storage`, `cluster`, `observing`. Here is what holds for several.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
 from qflow_runner.settings.access import AccessSettings
+from qflow_runner.settings.cluster import ClusterSettings, celery_missing
 from qflow_runner.settings.code import CodeSettings
 from qflow_runner.settings.egress import EgressSettings
 from qflow_runner.settings.observing import ObservingSettings
@@ -31,6 +32,7 @@ class Settings(
     EgressSettings,
     PackageSettings,
     StorageSettings,
+    ClusterSettings,
     ObservingSettings,
 ):
     """The runner's settings. A wrong value is refused at start with the variable's name."""
@@ -68,12 +70,55 @@ class Settings(
         seen = {
             "where the sockets are (XDG_RUNTIME_DIR)": self.run_dir,
             "QFLOW_LAYERS_DIR": self.layers_dir,
-            "QFLOW_FILES_DIR": self.files_path,
+            "files that sandboxes read": self.sandbox_files_path,
         }
         for name, place in seen.items() if mounted else ():
             if not any(Path(os.path.abspath(place)).is_relative_to(each) for each in mounted):  # noqa: PTH100
                 raise ValueError(f"QFLOW_DOCKER_MOUNTS: {place} is in none of them, {name}")
         return self
+
+    @model_validator(mode="after")
+    def _a_cluster_has_where_it_meets(self) -> "Settings":
+        if self.engine == "celery":
+            missing = [
+                name
+                for name, there in (
+                    ("QFLOW_REDIS_URL", self.redis_url),
+                    ("QFLOW_DATABASE_URL", self.database_url),
+                    ("QFLOW_SHARED_DIR", self.shared_dir),
+                    ("QFLOW_ENCRYPTION_KEYS", self.encryption_keys),
+                )
+                if not there
+            ]
+            if missing:
+                raise ValueError(
+                    f"QFLOW_ENGINE=celery: every process of the cluster needs the same {', '.join(missing)}"
+                )
+            if celery_missing():
+                raise ValueError("QFLOW_ENGINE=celery needs more packages: pip install 'qflow[cluster]'")
+        return self
+
+    @property
+    def files_path(self) -> Path:
+        return self.files_dir or (self.shared_dir or self.data_dir) / "files"
+
+    @property
+    def spill_path(self) -> Path:
+        return self.spill_dir or (self.shared_dir or self.data_dir) / "spill"
+
+    @property
+    def locks_path(self) -> Path:
+        return (self.shared_dir or self.data_dir) / "locks"
+
+    @property
+    def payloads_path(self) -> Path:
+        """Where items lie that are too large for the cluster's queue."""
+        return (self.shared_dir or self.data_dir) / "payloads"
+
+    @property
+    def sandbox_files_path(self) -> Path:
+        """Below it sandboxes have a directory each, in which they see files; it is this machine's alone."""
+        return (self.data_dir / "files" if self.shared_dir else self.files_path) / "sandboxes"
 
     @property
     def run_dir(self) -> Path:

@@ -55,7 +55,7 @@ class StorageSettings(BaseSettings):
     files_dir: Path | None = setting(
         None,
         "path",
-        "Where files of runs are while their execution lives; a disk, not memory. Default: files in QFLOW_DATA_DIR",
+        "Where files of runs are while their execution lives; a disk, not memory. Default: files in QFLOW_SHARED_DIR or QFLOW_DATA_DIR",
     )
     files_max_mb: int = setting(4096, "MB (2^20 bytes)", "Largest file, uploaded or returned", ge=1)
     files_total_mb: int = setting(
@@ -67,7 +67,7 @@ class StorageSettings(BaseSettings):
     spill_dir: Path | None = setting(
         None,
         "path",
-        "Where values that outlive their session are, encrypted. Default: spill in QFLOW_DATA_DIR",
+        "Where values that outlive their session are, encrypted. Default: spill in QFLOW_SHARED_DIR or QFLOW_DATA_DIR",
     )
     spill_days: float = setting(7.0, "days", "How long such a value is kept", gt=0)
     spill_total_mb: int = setting(
@@ -86,7 +86,7 @@ class StorageSettings(BaseSettings):
     redis_url: SecretStr | None = setting(
         None,
         "URL",
-        "A Redis in which runners with the same QFLOW_ENCRYPTION_KEYS share cached results; without it none is used",
+        "A Redis in which runners with the same QFLOW_ENCRYPTION_KEYS share cached results, and by which a cluster works; without it none is used",
     )
     encryption_keys: Annotated[list[SecretStr], NoDecode] = setting(
         list,
@@ -122,14 +122,6 @@ class StorageSettings(BaseSettings):
         if not all(is_fernet_key(key.get_secret_value()) for key in value):
             raise ValueError("each key is 32 bytes in URL-safe base64, such as Fernet.generate_key() makes")
         return value
-
-    @property
-    def files_path(self) -> Path:
-        return self.files_dir or self.data_dir / "files"
-
-    @property
-    def spill_path(self) -> Path:
-        return self.spill_dir or self.data_dir / "spill"
 
     @property
     def results_path(self) -> Path:

@@ -14,7 +14,7 @@ from qflow_runner.files import Files
 from qflow_runner.layers import Lock
 from qflow_runner.run import Flow, RunAnswer, RunRequest
 from qflow_runner.sandbox.keeper import Keeper
-from qflow_runner.sandbox.streams import ResultStream
+from qflow_runner.sandbox.streams import ItemStream
 from qflow_runner.sessions import Sessions
 from qflow_runner.upgrades.compare import Difference, differences
 
@@ -101,7 +101,7 @@ class Replayer:
         for item in items:
             for about in _binaries(item):
                 try:
-                    stored = self._files.find(workflow, about["file"])
+                    stored = await self._files.find(workflow, about["file"])
                 except FileUnknown:
                     continue
                 digest = hashlib.sha256()
@@ -122,13 +122,13 @@ def _binaries(item: Any) -> list[dict[str, Any]]:
 
 async def _whole(answer: RunAnswer) -> bytes:
     payload = answer.payload
-    size = payload.size if isinstance(payload, ResultStream) else len(payload)
+    size = payload.size if isinstance(payload, ItemStream) else len(payload)
     if size > MAX_RESULT:
         raise BodyTooLarge(
             f"The result has {size} bytes; up to {MAX_RESULT} are compared.",
             hint="Give fewer items to compare with.",
         )
-    if isinstance(payload, ResultStream):
+    if isinstance(payload, ItemStream):
         return b"".join([chunk async for chunk in payload])
     return bytes(payload)
 

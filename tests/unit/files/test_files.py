@@ -47,19 +47,19 @@ async def test_a_file_comes_back_as_it_was(files: Files) -> None:
     stored = await files.receive(
         "w", "e", chunks(content[:MB], b"", content[MB:]), name="a.csv", mime="text/csv"
     )
-    found = files.find("w", stored.id)
+    found = await files.find("w", stored.id)
 
     assert ("a.csv", "text/csv", len(content), "e") == (found.name, found.mime, found.size, found.execution)
     assert content == await content_of(files, found)
     with pytest.raises(FileUnknown, match="no such file"):
-        files.find("another", stored.id)
+        await files.find("another", stored.id)
 
 
 async def test_an_empty_file_is_a_file(files: Files) -> None:
     """Nothing is content too."""
     stored = await files.receive("w", "e", chunks())
 
-    assert (0, b"") == (files.find("w", stored.id).size, await content_of(files, stored))
+    assert (0, b"") == ((await files.find("w", stored.id)).size, await content_of(files, stored))
 
 
 async def test_files_are_found_after_a_restart_and_unfinished_ones_are_gone(tmp_path: Path) -> None:
@@ -76,12 +76,12 @@ async def test_files_are_found_after_a_restart_and_unfinished_ones_are_gone(tmp_
     (tmp_path / "files" / (names[0].partition(".")[0] + ".part")).write_bytes(b"a head that was not finished")
     (tmp_path / "files" / "note.txt").write_text("somebody else's")
     async with opened_files(tmp_path) as files:
-        found = files.find("w\ud800", stored.id)
+        found = await files.find("w\ud800", stored.id)
         assert ("ä.txt", "text/plain", b"abc") == (found.name, found.mime, await content_of(files, found))
-        assert b"12345" == await content_of(files, files.find("w", "mine"))
+        assert b"12345" == await content_of(files, await files.find("w", "mine"))
         assert (5, total) == (len(on_disk(tmp_path)), files.total)
         with pytest.raises(FileUnknown):
-            files.find("w", "half")
+            await files.find("w", "half")
         await files.forget("e")
     assert ["note.txt"] == on_disk(tmp_path)
 
@@ -111,14 +111,14 @@ async def test_an_id_belongs_to_one_execution(files: Files) -> None:
     """The same execution may replace its file; another one of the workflow may not, also when both are under way."""
     await written(files, "f", b"first", execution="1")
     await written(files, "f", b"second", execution="1")
-    assert b"second" == await content_of(files, files.find("w", "f"))
+    assert b"second" == await content_of(files, await files.find("w", "f"))
     with pytest.raises(FileIdInvalid, match="Another execution"):
         files.writer("w", "2", "f")
     one, two = files.writer("w", "1", "g"), files.writer("w", "2", "g")
     await one.finish()
     with pytest.raises(FileIdInvalid, match="Another execution"):
         await two.finish()
-    assert "1" == files.find("w", "g").execution
+    assert "1" == (await files.find("w", "g")).execution
     assert 2 * OVERHEAD + len(b"second") == files.total
     assert "2" == (await written(files, "g", b"", workflow="other", execution="2")).execution
 
@@ -322,12 +322,12 @@ async def test_what_an_execution_leaves_goes_with_it(files: Files, tmp_path: Pat
     assert not link.exists()
     assert 2 == len(on_disk(tmp_path))
     with pytest.raises(FileUnknown):
-        files.find("w", "mine")
+        await files.find("w", "mine")
     with pytest.raises(FileUnknown, match="just now"):
         await content_of(files, mine)
     with pytest.raises(FileUnknown, match="just now"):
         await files.place(mine, tmp_path / "sandbox")
-    assert "other" == files.find("w", "other").id
+    assert "other" == (await files.find("w", "other")).id
 
 
 async def test_old_files_go_and_used_ones_stay(tmp_path: Path) -> None:
@@ -340,9 +340,9 @@ async def test_old_files_go_and_used_ones_stay(tmp_path: Path) -> None:
         await files.place(used, tmp_path / "sandbox")
     async with opened_files(tmp_path, files_keep_s=1000) as files:
         await files.sweep()
-        assert "used" == files.find("w", "used").id
+        assert "used" == (await files.find("w", "used")).id
         with pytest.raises(FileUnknown):
-            files.find("w", "old")
+            await files.find("w", "old")
     assert 2 == len(on_disk(tmp_path))
 
 
@@ -352,7 +352,7 @@ async def test_the_oldest_make_room(tmp_path: Path) -> None:
         for name in "abc":
             await written(files, name, bytes(3 * MB - OVERHEAD))
         await written(files, "d", bytes(4 * MB - OVERHEAD))
-        assert {"b", "c", "d"} == _there(files, "abcd")
+        assert {"b", "c", "d"} == await _there(files, "abcd")
         assert 10 * MB == files.total
         with pytest.raises(DiskFull, match="All 10 MB"):
             await files.receive("w", "e", chunks(*[bytes(MB)] * 11))
@@ -366,9 +366,9 @@ async def test_who_floods_the_store_loses_their_own(tmp_path: Path) -> None:
         await written(files, "small", bytes(MB), workflow="modest")
         for name in map(str, range(30)):
             await written(files, name, bytes(MB), workflow="greedy")
-        assert "small" == files.find("modest", "small").id
+        assert "small" == (await files.find("modest", "small")).id
         await written(files, "large", bytes(3 * MB), workflow="modest")
-        assert {"small", "large"} == _there(files, ("small", "large"), "modest")
+        assert {"small", "large"} == await _there(files, ("small", "large"), "modest")
         writers = [files.writer("greedy", "e", f"w{number}") for number in range(8)]
 
         def flood() -> None:
@@ -380,7 +380,7 @@ async def test_who_floods_the_store_loses_their_own(tmp_path: Path) -> None:
             flood()
         for writer in writers:
             writer.abort()
-        assert {"small", "large"} == _there(files, ("small", "large"), "modest")
+        assert {"small", "large"} == await _there(files, ("small", "large"), "modest")
 
 
 async def test_empty_files_count_too(tmp_path: Path) -> None:
@@ -388,7 +388,7 @@ async def test_empty_files_count_too(tmp_path: Path) -> None:
     async with opened_files(tmp_path, files_total_mb=2) as files:
         for number in range(20):
             await written(files, str(number), b"")
-        assert 2 * MB // OVERHEAD == len(_there(files, map(str, range(20))))
+        assert 2 * MB // OVERHEAD == len(await _there(files, map(str, range(20))))
         assert 2 * MB == files.total
 
 
@@ -400,7 +400,7 @@ async def test_a_damaged_head_is_an_unknown_file(tmp_path: Path) -> None:
     head.write_bytes(b"[]")
     async with opened_files(tmp_path) as files:
         with pytest.raises(FileUnknown, match="damaged"):
-            files.find("w", "f")
+            await files.find("w", "f")
 
 
 async def test_ten_thousand_files_open_quickly(tmp_path: Path) -> None:
@@ -458,11 +458,11 @@ def test_types_are_plain(given: str, kept: bool) -> None:
     assert (given if kept else "application/octet-stream") == clean_mime(given)
 
 
-def _there(files: Files, ids, workflow: str = "w") -> set[str]:
+async def _there(files: Files, ids, workflow: str = "w") -> set[str]:
     found = set()
     for each in ids:
         try:
-            found.add(files.find(workflow, each).id)
+            found.add((await files.find(workflow, each)).id)
         except FileUnknown:
             continue
     return found

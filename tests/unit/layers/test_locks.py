@@ -257,7 +257,7 @@ async def test_a_lock_that_cannot_be_read_is_made_anew(
     """A torn file is no reason to refuse a run."""
     index.wheel("alpha")
     lock = await layers.lock(["alpha"], "3.12")
-    (file,) = (tmp_path / "data" / "locks").iterdir()
+    (file,) = (tmp_path / "data" / "locks").glob("*.json")
     file.write_text('{"current"')
 
     assert lock == await (await make()).lock(["alpha"], "3.12")

@@ -1,0 +1,94 @@
+"""The runs that a process handed over and waits for, and what becomes of each when a worker, or Redis, is lost.
+
+A run is begun at most once. One that was not begun can be made void in Redis, and then handed over anew; of one that
+may have been begun and whose reply cannot come any more, the caller is told so.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from qflow_runner.engine.cluster.members import Members
+from qflow_runner.engine.cluster.messages import Reply
+from qflow_runner.engine.cluster.scripts import Scripts
+from qflow_runner.errors import ReplyLost, WorkerLost
+
+MISSED = 4
+"""Looks at what workers say they run in which a run that they had is missing, until its reply counts as lost."""
+
+
+class NeverBegun(Exception):
+    """Nobody began the run, and nobody will."""
+
+    def __init__(self, *, waited: bool) -> None:
+        """`waited`: as long as it may; otherwise its worker was lost."""
+        super().__init__()
+        self.waited = waited
+
+
+@dataclass(eq=False)
+class Pending:
+    """`worker` is empty while any may take it; `until` is when it must have begun (monotonic)."""
+
+    id: str
+    worker: str
+    epoch: str
+    until: float
+    reply: "asyncio.Future[Reply]"
+    begun: bool = False
+    missed: int = 0
+
+    def fail(self, error: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(error)
+
+
+class Watch:
+    """Looks after the pending runs of one process."""
+
+    def __init__(self, caller: str, scripts: Scripts, members: Members) -> None:
+        self._caller = caller
+        self._scripts = scripts
+        self._members = members
+        self._pending: dict[str, Pending] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def add(self, pending: Pending) -> None:
+        self._pending[pending.id] = pending
+
+    def remove(self, pending: Pending) -> None:
+        self._pending.pop(pending.id, None)
+
+    async def look(self, lost: list[str]) -> None:
+        """After each look at the members. Raises what the client raises."""
+        running = {run: member.name for member in self._members.known.values() for run in member.runs}
+        now = time.monotonic()
+        for each in list(self._pending.values()):
+            worker = running.get(each.id)
+            if worker is not None:
+                each.worker, each.begun, each.missed = worker, True, 0
+            elif each.epoch != self._members.epoch:
+                self._missing(each, "Redis was restarted while the run was on its way")
+            elif each.begun and each.worker in self._members.known:
+                self._missing(each, f"The worker {each.worker} is not at it any more, and did not answer")
+            elif lost and (not each.worker or each.worker in lost):
+                await self._examine(each, waited=False)
+            elif not each.begun and now > each.until:
+                await self._examine(each, waited=True)
+
+    async def _examine(self, pending: Pending, *, waited: bool) -> None:
+        who = await self._scripts.void(pending.id, self._caller, pending.epoch)
+        if who in {"", self._caller}:
+            pending.fail(NeverBegun(waited=waited))
+        elif who in self._members.known:
+            pending.worker, pending.begun = who, True
+        elif who != "?":
+            pending.fail(WorkerLost(f"The worker {who} was lost while it had the run."))
+
+    @staticmethod
+    def _missing(pending: Pending, why: str) -> None:
+        pending.missed += 1
+        if pending.missed >= MISSED:
+            pending.fail(ReplyLost(f"{why}: whether it was made is not known."))
