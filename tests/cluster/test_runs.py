@@ -114,7 +114,7 @@ async def test_files_are_shared(cluster: Cluster) -> None:
     """Uploaded at one API process, read and made by a worker, fetched at another API process."""
     await cluster.worker()
     first, second = [await cluster.api(ready=True) for _ in range(2)]
-    code = "from qflow import File\ndef f(data: File) -> bytes:\n    return data.bytes()[::-1]"
+    code = "from qflow import File\ndef f(data: File) -> bytes:\n    return data.read_bytes()[::-1]"
     query = {"workflow": "w", "execution": "e"}
 
     status, stored = await first.client.call(

@@ -18,6 +18,7 @@ class RunnerProcess:
     """`log` has its events; `ready_s` is how long it took from its start to its readiness."""
 
     command = "serve"
+    program: tuple[str, ...] = ()
 
     def __init__(self, backend: str, data_dir: Path, settings: dict[str, Any]) -> None:
         given = {f"QFLOW_{name.upper()}": str(value) for name, value in settings.items()}
@@ -42,7 +43,7 @@ class RunnerProcess:
         """Until it is ready, or listens."""
         began = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "qflow_runner", self.command,
+            sys.executable, *(self.program or ("-m", "qflow_runner", self.command)),
             env=self._environment, stderr=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self._reading = asyncio.create_task(self._read())

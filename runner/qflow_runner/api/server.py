@@ -100,7 +100,7 @@ def build_state(
     files = Files(settings)
     values = Values(Spill(settings, keys))
     cache = ResultCache(settings, keys)
-    inputs = Inputs(settings, keys)
+    inputs = Inputs(settings, keys, identity)
     layers = Layers(settings, backend.compile, backend.confine)
     vetting = Vetting(settings, Advisories(settings))
     egress = Egress(settings)

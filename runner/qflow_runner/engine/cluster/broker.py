@@ -37,7 +37,6 @@ def celery_app(url: str, names: Names) -> Celery:
         accept_content=["msgpack"],
         task_ignore_result=True,
         task_acks_late=False,
-        task_default_queue=names.runs,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={"global_keyprefix": names.broker, **broker_options()},
@@ -48,7 +47,8 @@ def celery_app(url: str, names: Names) -> Celery:
     return app
 
 
-def queue(name: str) -> Queue:
+def _queue(name: str) -> Queue:
+    """A list of Redis, without the exchanges of other brokers."""
     return Queue(name, Exchange(""), routing_key=name)
 
 
@@ -74,8 +74,8 @@ class Publisher:
             self._app.send_task(
                 CALL_TASK,
                 (message,),
-                exchange="",
-                routing_key=queue,
+                queue=_queue(queue),
+                declare=[],
                 producer=self._producer,
                 ignore_result=True,
                 retry=False,
@@ -122,7 +122,7 @@ class Consumer:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         app.task(self._take, name=CALL_TASK, ignore_result=True, acks_late=False)
-        app.conf.task_queues = [queue(each) for each in queues]
+        app.conf.task_queues = [_queue(each) for each in queues]
         steps: Any = app.steps
         steps["consumer"].add(_room_step(self))
         _tell_celery()

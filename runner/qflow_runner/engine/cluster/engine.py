@@ -22,7 +22,7 @@ from qflow_runner.engine.cluster.caller import ASK_S, Caller
 from qflow_runner.engine.cluster.condition import queue_health, workers_health
 from qflow_runner.engine.cluster.identity import agree, shared_id
 from qflow_runner.engine.cluster.members import Members
-from qflow_runner.engine.cluster.messages import Body, Message, Reply, answer_of, pack, request_form
+from qflow_runner.engine.cluster.messages import PROTOCOL, Body, Message, Reply, answer_of, pack, request_form
 from qflow_runner.engine.cluster.names import Names
 from qflow_runner.engine.cluster.pending import NeverBegun, Pending, Watch
 from qflow_runner.engine.cluster.redis import client, close, speaking
@@ -178,7 +178,7 @@ class ClusterEngine:
         pending = Pending(run, worker, epoch, until, self._caller.expect(run))
         self._watch.add(pending)
         try:
-            queue = self._names.direct(worker) if worker else self._names.runs
+            queue = self._names.direct(worker) if worker else self._names.runs(PROTOCOL)
             await self._publisher.send(queue, self._sealer.seal("run", pack(message)))
             reply = await pending.reply
             self._remember(home, reply.worker)
@@ -248,7 +248,7 @@ class ClusterEngine:
                 await agree(self._redis, self._names, self._identity)
                 await self._redis.set(self._names.api(self._caller.id), b"1", px=ALIVE_MS)
                 lost = await self._members.look()
-                self._queued = await self._redis.llen(self._names.queue_key(self._names.runs))
+                self._queued = await self._redis.llen(self._names.queue_key(self._names.runs(PROTOCOL)))
                 if lost:
                     log.warning("cluster.workers_gone", workers=lost)
                 await self._watch.look(lost)

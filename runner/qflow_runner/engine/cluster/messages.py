@@ -17,9 +17,9 @@ from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.limiter import Resources
 from qflow_runner.sandbox.streams import ItemStream
 
-PROTOCOL = 3
-OLDEST = 1
-"""The oldest that is understood: that of two versions back."""
+PROTOCOL = 1
+OLDEST = max(1, PROTOCOL - 2)
+"""The oldest that is understood: two changes back, so that a cluster can be upgraded process by process."""
 
 INLINE = 256 * 1024
 """Bytes; what is larger goes through the shared directory, and not through Redis."""

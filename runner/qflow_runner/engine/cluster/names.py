@@ -20,10 +20,9 @@ class Names:
         """In front of Celery's own keys."""
         return f"{self.prefix}broker:"
 
-    @property
-    def runs(self) -> str:
-        """The queue of runs that any worker may take."""
-        return "runs"
+    def runs(self, protocol: int) -> str:
+        """The queue of runs that any worker may take which understands this version of the messages."""
+        return f"runs.{protocol}"
 
     def direct(self, worker: str) -> str:
         """The queue of runs that belong to one worker."""

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from qflow_runner import __version__
+from qflow_runner.engine.cluster import messages
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.broker import Consumer, Publisher, celery_app
 from qflow_runner.engine.cluster.caller import Caller
@@ -83,7 +84,8 @@ class Worker:
         self._members = Members(self._redis, self._names)
         app = celery_app(url, self._names)
         self._publisher = Publisher(app)
-        queues = [self._names.direct(self.name), self._names.runs]
+        spoken = range(messages.OLDEST, messages.PROTOCOL + 1)
+        queues = [self._names.direct(self.name), *map(self._names.runs, spoken)]
         self._consumer = Consumer(
             app,
             self.name,
@@ -156,7 +158,7 @@ class Worker:
                 await self._redis.delete(self._names.worker(self.name))
                 await self._redis.srem(self._names.workers, self.name)
                 own = self._names.queue_key(self._names.direct(self.name))
-                shared = self._names.queue_key(self._names.runs)
+                shared = self._names.queue_key(self._names.runs(messages.PROTOCOL))
                 while await self._redis.lmove(own, shared, "RIGHT", "LEFT") is not None:
                     continue
         except QueueUnavailable as error:
