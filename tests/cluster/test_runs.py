@@ -214,6 +214,19 @@ async def test_a_recorded_run_is_replayed_from_any_api_process(cluster: Cluster)
     await until(replayed)
 
 
+async def test_old_records_are_removed_by_one_worker_for_all(cluster: Cluster) -> None:
+    """However many processes there are."""
+    workers = [await cluster.worker() for _ in range(2)]
+    for _ in range(2):
+        await cluster.api(ready=True)
+
+    def done() -> list[str]:
+        return [each["job"] for worker in workers for each in worker.log if each["event"] == "job.done"]
+
+    await until(done)
+    assert ["job.retention"] == done()
+
+
 async def test_ten_thousand_waiting_runs_are_made_fairly(cluster: Cluster) -> None:
     """None is lost, and a workflow with few of them is not held up by one with thousands."""
     for _ in range(2):

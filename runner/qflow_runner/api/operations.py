@@ -9,6 +9,7 @@ from qflow_runner.advisories import audit_form
 from qflow_runner.api import packages
 from qflow_runner.api.state import State
 from qflow_runner.engine import Calls
+from qflow_runner.engine.model import RETENTION
 from qflow_runner.errors import SandboxUnknown
 
 
@@ -68,6 +69,11 @@ async def _spill(state: State, body: bytes) -> bytes:
     return json.dumps(await state.sessions.spread(workflow, [reference])).encode()
 
 
+async def _retention(state: State, _: bytes) -> bytes:
+    await state.database.tidy()
+    return b"true"
+
+
 OPERATIONS: dict[str, Callable[[State, bytes], Awaitable[bytes]]] = {
     "session.end": _end,
     "sandboxes": _sandboxes,
@@ -80,6 +86,7 @@ OPERATIONS: dict[str, Callable[[State, bytes], Awaitable[bytes]]] = {
     "packages.rollback": packages.rollback,
     "values.spread": _spread,
     "values.spill": _spill,
+    RETENTION: _retention,
 }
 
 

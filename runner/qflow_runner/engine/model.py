@@ -15,6 +15,9 @@ Call = Callable[[bytes], Awaitable[bytes]]
 
 Calls = Mapping[str, Call]
 
+RETENTION = "job.retention"
+"""The call that removes old records: in a cluster one worker does it for all."""
+
 Answers = Mapping[str, bytes | QflowError]
 """By worker."""
 

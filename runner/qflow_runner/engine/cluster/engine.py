@@ -29,7 +29,7 @@ from qflow_runner.engine.cluster.redis import client, close, speaking
 from qflow_runner.engine.cluster.relay import Listener
 from qflow_runner.engine.cluster.scripts import Scripts
 from qflow_runner.engine.cluster.sealing import Sealer
-from qflow_runner.engine.model import Answers
+from qflow_runner.engine.model import RETENTION, Answers
 from qflow_runner.errors import Busy, ClusterMismatch, NoWorkers, QflowError, QueueUnavailable
 from qflow_runner.files import Spill
 from qflow_runner.keys import Keys
@@ -48,6 +48,8 @@ ALIVE_MS = 30_000
 """How long this process counts as there without a word of it: what it asked for is not begun after that."""
 HOMES = 10_000
 """Executions of which this process remembers where they are at home; Redis knows the others."""
+JOBS = {RETENTION: 3600.0}
+"""What is done once for the whole cluster in so many seconds."""
 LONG_S = {"packages.upgrade": 1800.0, "packages.lock": 600.0, "packages.accept": 1800.0}
 """Calls that may install packages."""
 
@@ -252,6 +254,7 @@ class ClusterEngine:
                 if lost:
                     log.warning("cluster.workers_gone", workers=lost)
                 await self._watch.look(lost)
+                await self._begin_jobs()
         except (QueueUnavailable, ClusterMismatch) as error:
             if self._refused is None or self._refused.detail != error.detail:
                 log.warning("cluster.away", reason=error.detail, hint=error.hint)
@@ -263,6 +266,15 @@ class ClusterEngine:
         places, of_workflow = self.places or (0, 0)
         self._admission.resize(max(places, 1), max(of_workflow, 1))
         self._measure()
+
+    async def _begin_jobs(self) -> None:
+        """Whoever comes first in a period hands the job to a worker. Raises what the client raises, and QueueUnavailable."""
+        for job, every_s in JOBS.items():
+            if await self._redis.set(self._names.job(job), self._caller.id, px=int(every_s * 1000), nx=True):
+                message = Message(secrets.token_hex(12), "job", self._caller.id, call=job, body=Body(0, b""))
+                await self._publisher.send(
+                    self._names.runs(PROTOCOL), self._sealer.seal("run", pack(message))
+                )
 
     def _measure(self) -> None:
         taking = self._members.taking

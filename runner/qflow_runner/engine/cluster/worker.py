@@ -198,10 +198,20 @@ class Worker:
         except ClusterMismatch as error:
             log.warning("cluster.message_refused", reason=error.detail, hint=error.hint)
             return False
-        if self._loop is None or message.kind != "run":
+        if self._loop is None:
             return False
-        self._loop.call_soon_threadsafe(self._spawn, self._taken(message, sealed))
-        return True
+        work = self._taken(message, sealed) if message.kind == "run" else self._job(message)
+        self._loop.call_soon_threadsafe(self._spawn, work)
+        return message.kind == "run"
+
+    async def _job(self, message: Message) -> None:
+        """Nobody waits for it; the next period brings it again."""
+        try:
+            await self._called(message)
+        except QflowError as error:
+            log.warning("job.failed", job=message.call, reason=error.detail)
+        else:
+            log.info("job.done", job=message.call)
 
     async def _taken(self, message: Message, sealed: bytes) -> None:
         try:
