@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.bench import (
     authoring,
+    cluster,
     direct,
     files,
     frames,
@@ -50,6 +51,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], Awaitable[list[Result]]]]] = {
     "large": ("A million items", large.measure),
     "load": ("Mixed load, and a runner that is killed", load.measure),
     "store": ("The store, with a million runs", store.measure),
+    "cluster": ("A cluster of two workers", cluster.measure),
     "n8n": ("Inside real n8n", in_n8n),
     "frames": ("DataFrames inside real n8n", frames.measure),
 }

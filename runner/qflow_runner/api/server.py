@@ -278,6 +278,7 @@ async def serve(
         await _drain(state, worker)
     finally:
         watching.cancel()
+        await asyncio.wait({watching})
         await runner.cleanup()
         if worker is not None:
             await worker.leave()
