@@ -42,6 +42,7 @@ class RunnerProcess:
     async def start(self, *, ready: bool = True) -> None:
         """Until it is ready, or listens."""
         began = time.monotonic()
+        self.log.clear()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *(self.program or ("-m", "qflow_runner", self.command)),
             env=self._environment, stderr=asyncio.subprocess.PIPE, start_new_session=True,

@@ -139,6 +139,19 @@ async def trial(settings: Settings) -> Finding:
     return Finding("trial run", "ok", found)
 
 
+async def cluster(settings: Settings) -> list[Finding]:
+    """Nothing where this host is to be no part of one."""
+    if settings.engine != "celery":
+        return []
+    from qflow_runner.engine.cluster.examine import examine_cluster  # noqa: PLC0415 - Celery is optional
+
+    graded = {(True, False): "ok", (True, True): "warning"}
+    return [
+        Finding(each.part, graded.get((each.ok, bool(each.advice)), "problem"), each.found, each.advice)  # pyright: ignore[reportArgumentType]
+        for each in await examine_cluster(settings)
+    ]
+
+
 CHECKS: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (
     python,
     data_directory,
@@ -156,4 +169,7 @@ async def examine(settings: Settings, told: Callable[[Finding], None]) -> list[F
     for check in CHECKS:
         findings.append(await check(settings))
         told(findings[-1])
+    for finding in await cluster(settings):
+        findings.append(finding)
+        told(finding)
     return findings
