@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check unit docker attack faults e2e reference format docs release setup engine images node console n8n browser postgres clean
+.PHONY: help demo test bench check unit docker attack faults cluster e2e reference format docs release setup engine images node console n8n browser postgres clean
 
 help: ## Print this list
 	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -11,7 +11,7 @@ demo: setup ## Start runner and real n8n with the examples and run the quickstar
 	@scripts/engine.sh || true  # without one the demo says what that means
 	@$(PY) -m lab.demo $(if $(EXIT),--exit)
 
-test: check unit docker attack faults e2e ## Run every check and test, with real Docker, n8n and Chromium
+test: check unit docker attack faults cluster e2e ## Run every check and test, with real Docker, n8n and Chromium
 
 bench: setup engine images n8n node ## Measure, and write build/bench.json
 	@$(PY) -m tests.bench
@@ -40,6 +40,10 @@ attack: setup engine images ## Attack a runner with real Docker, and write build
 
 faults: setup engine images ## Kill, stop and starve parts of a runner with real Docker (EXIT=1: end at the first failure)
 	@$(PY) -m pytest $(if $(EXIT),-x) tests/faults
+
+cluster: setup engine images ## Run a cluster of real processes, with Redis, PostgreSQL and Docker, and lose parts of it
+	@scripts/redis.sh && scripts/postgres.sh
+	@$(PY) -m pytest tests/cluster
 
 e2e: setup engine images n8n node console browser ## Run the tests in real n8n and Chromium (N8N=x.y.z: in that version)
 	@$(PY) -m pytest tests/e2e

@@ -9,6 +9,7 @@ umask 077
 cat >.env.new <<EOF
 QFLOW_TOKEN=$(secret)
 QFLOW_DB_PASSWORD=$(secret)
+QFLOW_ENCRYPTION_KEYS=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')
 N8N_DB_PASSWORD=$(secret)
 N8N_ENCRYPTION_KEY=$(secret)
 POSTGRES_PASSWORD=$(secret)

@@ -71,7 +71,6 @@ class Cluster:
             "database_url": self.postgres.url(self.database),
             "shared_dir": self.folder / "shared",
             "encryption_keys": self.keys,
-            "layers_dir": self.folder / "layers",
         }
         return shared | self.settings | settings
 

@@ -202,7 +202,30 @@ async def test_a_worker_cut_off_from_redis_is_lost_and_comes_back(cluster: Clust
 
     assert [{"value": 3}] == await api.client.values("def f() -> int:\n    return 3", execution="after")
     assert 1 == len(mark.read_text().splitlines())
+    await worker.stop()
     await proxy.close()
+
+
+async def test_a_run_that_is_lost_on_its_way_is_handed_over_again(cluster: Cluster, tmp_path: Path) -> None:
+    """Taken off the queue by a connection that a network had cut: nobody began it."""
+    worker = await cluster.worker(worker_runs=1)
+    api = await cluster.api(ready=True)
+    late = await cluster.api(ready=True)
+    mark = tmp_path / "mark"
+    busy = asyncio.create_task(api.client.run(SLEEP, [{"mark": str(mark), "seconds": 8}], execution="busy"))
+    await until(mark.exists)
+    lost = asyncio.create_task(
+        late.client.values("def f() -> int:\n    return 3", workflow="w2", execution="e2")
+    )
+    async with _redis(cluster) as redis:
+        key = "qflow:qflow:broker:runs.1"
+        await until(lambda: _length(redis, key, 1))
+        assert await redis.rpop(key)
+
+    assert 200 == (await busy)[0]
+    assert [{"value": 3}] == await lost
+    assert 2 == len(worker.runs())
+    assert any(each["event"] == "run.again" for each in late.log)
 
 
 async def test_a_message_that_is_delivered_twice_is_made_once(cluster: Cluster, tmp_path: Path) -> None:

@@ -51,6 +51,36 @@ def test_the_compose_file_is_one_that_compose_takes() -> None:
     )
 
 
+def test_the_cluster_file_goes_with_it() -> None:
+    """By the schema; its workers share what a cluster shares and have their own directories; the proxy lets in them alone."""
+    run(
+        *(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"),
+        COMPOSE / "cluster.yaml",
+    )
+    services = yaml.safe_load((COMPOSE / "cluster.yaml").read_text())["services"]
+    workers = {name: each["environment"] for name, each in services.items() if name.startswith("worker-")}
+    shared = (
+        "QFLOW_REDIS_URL",
+        "QFLOW_DATABASE_URL",
+        "QFLOW_SHARED_DIR",
+        "QFLOW_ENCRYPTION_KEYS",
+        "QFLOW_ENGINE",
+    )
+    runner = {**SERVICES["runner"]["environment"], **services["runner"]["environment"]}
+    for each in workers.values():
+        assert {name: runner[name] for name in shared} == {name: each[name] for name in shared}
+        assert each["QFLOW_DATA_DIR"] != runner.get("QFLOW_DATA_DIR", "/var/lib/qflow")
+        assert all(
+            name.removeprefix("QFLOW_").lower() in Settings.model_fields
+            for name in each
+            if name != "DOCKER_HOST"
+        )
+    assert len(workers) == len({each["QFLOW_DATA_DIR"] for each in workers.values()})
+    proxy, own = services["docker-proxy"]["command"], SERVICES["docker-proxy"]["command"]
+    assert f"-allowfrom={','.join(workers)}" in proxy
+    assert {e for e in proxy if "allowfrom" not in e} == {e for e in own if "allowfrom" not in e}
+
+
 def test_compose_names_settings() -> None:
     """A misspelt variable would be ignored."""
     for name in ("runner", "n8n-setup"):

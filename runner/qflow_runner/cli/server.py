@@ -73,11 +73,15 @@ def worker(
 async def _served(state: "State", worker: str = "") -> None:
     """`worker` is its identity, where it makes the runs of a cluster."""
     from qflow_runner.api import server, starting
-    from qflow_runner.api.joining import build_worker
 
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     listening.add_done_callback(lambda _: starting.settle_memory())
-    await server.serve(state, listening, build_worker(state, worker) if worker else None)
+    if not worker:
+        await server.serve(state, listening)
+        return
+    from qflow_runner.api.joining import build_worker
+
+    await server.serve(state, listening, build_worker(state, worker))
 
 
 def show_settings() -> None:

@@ -261,3 +261,18 @@ async def test_a_lock_that_cannot_be_read_is_made_anew(
     file.write_text('{"current"')
 
     assert lock == await (await make()).lock(["alpha"], "3.12")
+
+
+async def test_runners_that_share_the_locks_run_the_same_versions(
+    tmp_path: Path, make: Make, index: Index
+) -> None:
+    """Whoever resolved first has chosen, though another one did at the same time and found newer ones."""
+    first, second = [await make(shared_dir=tmp_path / "shared") for _ in range(2)]
+    index.wheel("alpha", "1.0")
+    chosen = await first.lock(["alpha"], "3.12")
+    index.wheel("alpha", "2.0")
+    later = await second._resolver.resolve(second._asked(["alpha"]), "3.12")
+
+    assert [("alpha", "2.0")] == [(each.name, each.version) for each in later.packages]
+    assert chosen == second._book.store(second.key(["alpha"], "3.12"), later)
+    assert chosen == await second.lock(["alpha"], "3.12")

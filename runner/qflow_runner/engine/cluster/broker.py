@@ -211,6 +211,8 @@ def _room_step(consumer: Consumer) -> type[bootsteps.StartStopStep]:
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, parent: Any) -> None:
+            # Taking a message off the queue is its acknowledgement: at most once, and two calls of Redis less.
+            parent.task_consumer.no_ack = True
             qos = parent.task_consumer.channel.qos
             own = qos.can_consume
             qos.can_consume = lambda: consumer.has_room() and own()

@@ -48,6 +48,8 @@ ALIVE_MS = 30_000
 """How long this process counts as there without a word of it: what it asked for is not begun after that."""
 HOMES = 10_000
 """Executions of which this process remembers where they are at home; Redis knows the others."""
+AHEAD = 2
+"""Runs that are handed over, for each place of a worker: executions have homes, so one worker may be full while another waits."""
 JOBS = {RETENTION: 3600.0}
 """What is done once for the whole cluster in so many seconds."""
 LONG_S = {"packages.upgrade": 1800.0, "packages.lock": 600.0, "packages.accept": 1800.0}
@@ -177,10 +179,10 @@ class ClusterEngine:
         message = Message(
             run, "run", self._caller.id, epoch, about={"request": form, "home": home}, body=body
         )
-        pending = Pending(run, worker, epoch, until, self._caller.expect(run))
+        queue = self._names.direct(worker) if worker else self._names.runs(PROTOCOL)
+        pending = Pending(run, queue, worker, epoch, time.monotonic(), until, self._caller.expect(run))
         self._watch.add(pending)
         try:
-            queue = self._names.direct(worker) if worker else self._names.runs(PROTOCOL)
             await self._publisher.send(queue, self._sealer.seal("run", pack(message)))
             reply = await pending.reply
             self._remember(home, reply.worker)
@@ -250,10 +252,10 @@ class ClusterEngine:
                 await agree(self._redis, self._names, self._identity)
                 await self._redis.set(self._names.api(self._caller.id), b"1", px=ALIVE_MS)
                 lost = await self._members.look()
-                self._queued = await self._redis.llen(self._names.queue_key(self._names.runs(PROTOCOL)))
+                queued = await self._lengths()
                 if lost:
                     log.warning("cluster.workers_gone", workers=lost)
-                await self._watch.look(lost)
+                await self._watch.look(lost, queued)
                 await self._begin_jobs()
         except (QueueUnavailable, ClusterMismatch) as error:
             if self._refused is None or self._refused.detail != error.detail:
@@ -264,8 +266,19 @@ class ClusterEngine:
             log.info("cluster.joined", cluster=self._names.cluster, workers=sorted(self._members.known))
         self._refused = None
         places, of_workflow = self.places or (0, 0)
-        self._admission.resize(max(places, 1), max(of_workflow, 1))
+        self._admission.resize(max(AHEAD * places, 1), max(of_workflow, 1))
         self._measure()
+
+    async def _lengths(self) -> dict[str, int]:
+        """Of the queues in which runs of this process may be, and of that of all."""
+        shared = self._names.runs(PROTOCOL)
+        queues = [shared, *self._watch.queues]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                pipe.llen(self._names.queue_key(queue))
+            lengths = dict(zip(queues, await pipe.execute(), strict=True))
+        self._queued = lengths[shared]
+        return lengths
 
     async def _begin_jobs(self) -> None:
         """Whoever comes first in a period hands the job to a worker. Raises what the client raises, and QueueUnavailable."""

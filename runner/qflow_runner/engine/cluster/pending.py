@@ -6,6 +6,7 @@ may have been begun and whose reply cannot come any more, the caller is told so.
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qflow_runner.engine.cluster.members import Members
@@ -15,6 +16,10 @@ from qflow_runner.errors import ReplyLost, WorkerLost
 
 MISSED = 4
 """Looks at what workers say they run in which a run that they had is missing, until its reply counts as lost."""
+
+
+TAKEN_S = 5.0
+"""A run that nobody began so long after it left its queue was lost on the way: as where a network was cut."""
 
 
 class NeverBegun(Exception):
@@ -28,11 +33,13 @@ class NeverBegun(Exception):
 
 @dataclass(eq=False)
 class Pending:
-    """`worker` is empty while any may take it; `until` is when it must have begun (monotonic)."""
+    """`worker` is empty while any may take it; `sent` is when, and `until` when it must have begun (monotonic)."""
 
     id: str
+    queue: str
     worker: str
     epoch: str
+    sent: float
     until: float
     reply: "asyncio.Future[Reply]"
     begun: bool = False
@@ -61,8 +68,13 @@ class Watch:
     def remove(self, pending: Pending) -> None:
         self._pending.pop(pending.id, None)
 
-    async def look(self, lost: list[str]) -> None:
-        """After each look at the members. Raises what the client raises."""
+    @property
+    def queues(self) -> set[str]:
+        """In which runs wait that were not begun, as far as is known."""
+        return {each.queue for each in self._pending.values() if not each.begun}
+
+    async def look(self, lost: list[str], queued: Mapping[str, int]) -> None:
+        """After each look at the members; `queued` has the lengths of `queues`. Raises what the client raises."""
         running = {run: member.name for member in self._members.known.values() for run in member.runs}
         now = time.monotonic()
         for each in list(self._pending.values()):
@@ -77,6 +89,8 @@ class Watch:
                 await self._examine(each, waited=False)
             elif not each.begun and now > each.until:
                 await self._examine(each, waited=True)
+            elif not each.begun and now > each.sent + TAKEN_S and queued.get(each.queue) == 0:
+                await self._examine(each, waited=False)
 
     async def _examine(self, pending: Pending, *, waited: bool) -> None:
         who = await self._scripts.void(pending.id, self._caller, pending.epoch)
