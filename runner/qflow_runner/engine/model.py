@@ -44,7 +44,7 @@ class Engine(Protocol):
         ...
 
     async def ask(self, call: str, body: bytes, *, execution: str = "") -> bytes:
-        """Of one worker: where the execution's objects are, or any."""
+        """Of one worker: where the execution's objects are, or any. `execution` is its workflow, a line's end, its name."""
         ...
 
     async def ask_each(self, call: str, body: bytes = b"") -> Answers:

@@ -7,11 +7,8 @@ behind a load balancer.
 import asyncio
 import itertools
 import secrets
-import time
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, cast
 
 import structlog
 
@@ -20,11 +17,12 @@ from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.broker import Publisher, celery_app
 from qflow_runner.engine.cluster.caller import ASK_S, Caller
 from qflow_runner.engine.cluster.condition import queue_health, workers_health
+from qflow_runner.engine.cluster.handing import Handing
 from qflow_runner.engine.cluster.identity import agree, shared_id
 from qflow_runner.engine.cluster.members import Members
-from qflow_runner.engine.cluster.messages import PROTOCOL, Body, Message, Reply, answer_of, pack, request_form
+from qflow_runner.engine.cluster.messages import PROTOCOL, Body, Message, answer_of, pack
 from qflow_runner.engine.cluster.names import Names
-from qflow_runner.engine.cluster.pending import NeverBegun, Pending, Watch
+from qflow_runner.engine.cluster.pending import NeverBegun, Watch
 from qflow_runner.engine.cluster.redis import client, close, speaking
 from qflow_runner.engine.cluster.relay import Listener
 from qflow_runner.engine.cluster.scripts import Scripts
@@ -46,8 +44,6 @@ log = structlog.get_logger()
 LOOK_S = 1.0
 ALIVE_MS = 30_000
 """How long this process counts as there without a word of it: what it asked for is not begun after that."""
-HOMES = 10_000
-"""Executions of which this process remembers where they are at home; Redis knows the others."""
 AHEAD = 2
 """Runs that are handed over, for each place of a worker: executions have homes, so one worker may be full while another waits."""
 JOBS = {RETENTION: 3600.0}
@@ -77,16 +73,23 @@ class ClusterEngine:
         self._caller = Caller(self._redis, client(url), self._names, self._sealer, self._bodies)
         self._publisher = Publisher(celery_app(url, self._names))
         self._members = Members(self._redis, self._names)
-        self._scripts = Scripts(self._redis, self._names)
-        self._watch = Watch(self._caller.id, self._scripts, self._members)
+        lost_s = settings.worker_lost_s
+        self._watch = Watch(self._caller.id, Scripts(self._redis, self._names), self._members, lost_s)
         self._listener = Listener(client(url), self._names, self._sealer, events)
-        self._homes: OrderedDict[str, str] = OrderedDict()
+        self._handing = Handing(
+            self._redis,
+            self._names,
+            self._sealer,
+            caller=self._caller,
+            publisher=self._publisher,
+            members=self._members,
+            watch=self._watch,
+        )
         self._turn = itertools.count()
         self._identity = ""
         self._refused: QflowError | None = QueueUnavailable("Redis was not asked yet.")
         self._queued = 0
         self._looking: asyncio.Task[None] | None = None
-        self._jobs: set[asyncio.Task[Any]] = set()
 
     @property
     def places(self) -> tuple[int, int] | None:
@@ -105,7 +108,8 @@ class ClusterEngine:
     async def close(self) -> None:
         if self._looking is not None:
             self._looking.cancel()
-            await asyncio.wait({self._looking, *self._jobs})
+            await asyncio.wait({self._looking})
+        await self._handing.close()
         await self._listener.close()
         await self._caller.close()
         await self._publisher.close()
@@ -118,19 +122,23 @@ class ClusterEngine:
         body = await self._bodies.put(payload)
         answer: Body | None = None
         try:
-            reply = await self._made(request, body)
+            wait_s = max(self._settings.pool_wait_s - request.waited_s, 0.0)
+            reply = await self._handing.made(request, body, wait_s)
             if reply.failure is not None:
                 raise reply.failure
             answer = reply.body
             if reply.answer is None or answer is None:
                 raise ClusterMismatch(f"The worker {reply.worker} sent an answer that is none.")
             yield answer_of(reply.answer, await self._bodies.result(answer))
+        except NeverBegun:
+            raise self._no_room() from None
         finally:
             await self._bodies.drop(body, answer)
 
     async def ask(self, call: str, body: bytes, *, execution: str = "") -> bytes:
         self._check()
-        worker = await self._home(execution) if execution else ""
+        workflow, _, name = execution.partition("\n")
+        worker = await self._handing.home(workflow, name) if execution else ""
         if not self._members.takes(worker):
             taking = self._members.taking
             if not taking:
@@ -156,74 +164,6 @@ class ClusterEngine:
             "queue": queue_health(self._refused, len(self._watch), self._queued),
             "workers": workers_health(self._members, self._nobody()),
         }
-
-    async def _made(self, request: RunRequest, body: Body) -> Reply:
-        home = self._names.home(request.workflow, request.execution)
-        until = time.monotonic() + max(self._settings.pool_wait_s - request.waited_s, 0.0)
-        form = request_form(request)
-        for last in (False, True):
-            try:
-                return await self._sent(form, body, home, until)
-            except NeverBegun as never:
-                if never.waited or last:
-                    raise self._no_room() from None
-                log.info("run.again", sent=False, workflow=request.workflow, execution=request.execution)
-        raise self._no_room()
-
-    async def _sent(self, form: dict[str, Any], body: Body, home: str, until: float) -> Reply:
-        worker = await self._home_of(home)
-        if not self._members.takes(worker):
-            worker = ""
-        epoch = self._members.epoch
-        run = secrets.token_hex(12)
-        message = Message(
-            run, "run", self._caller.id, epoch, about={"request": form, "home": home}, body=body
-        )
-        queue = self._names.direct(worker) if worker else self._names.runs(PROTOCOL)
-        pending = Pending(run, queue, worker, epoch, time.monotonic(), until, self._caller.expect(run))
-        self._watch.add(pending)
-        try:
-            await self._publisher.send(queue, self._sealer.seal("run", pack(message)))
-            reply = await pending.reply
-            self._remember(home, reply.worker)
-            return reply
-        except (asyncio.CancelledError, QueueUnavailable):
-            self._spawn(self._give_up(pending))
-            raise
-        finally:
-            self._watch.remove(pending)
-            self._caller.forget(run)
-
-    async def _give_up(self, pending: Pending) -> None:
-        """Nobody waits any more: it is not begun, or what has begun is ended."""
-        try:
-            async with speaking():
-                who = await self._scripts.void(pending.id, self._caller.id, pending.epoch)
-            if who not in {"", "?", self._caller.id}:
-                await self._caller.control(who, Message(pending.id, "cancel", self._caller.id))
-        except QueueUnavailable as error:
-            log.warning("run.not_cancelled", run=pending.id, reason=error.detail)
-
-    async def _home(self, execution: str) -> str:
-        """`execution` is its workflow and its name, parted by a line's end."""
-        workflow, _, name = execution.partition("\n")
-        return await self._home_of(self._names.home(workflow, name))
-
-    async def _home_of(self, home: str) -> str:
-        """Empty where it has none. Who is not at home there hands it on, so that this need not be the newest."""
-        known = self._homes.get(home)
-        if known is not None and self._members.takes(known):
-            return known
-        async with speaking():
-            found = await self._redis.get(home)
-        return cast("bytes", found).decode().rpartition("|")[0] if found else ""
-
-    def _remember(self, home: str, worker: str) -> None:
-        if worker:
-            self._homes[home] = worker
-            self._homes.move_to_end(home)
-        if len(self._homes) > HOMES:
-            self._homes.popitem(last=False)
 
     def _check(self) -> None:
         if self._refused is not None:
@@ -297,8 +237,3 @@ class ClusterEngine:
         levels.CLUSTER_PLACES.set(self._members.places)
         levels.CLUSTER_QUEUED.set(self._queued)
         levels.CLUSTER_WORKERS_WANTED.set(max(-(-wanted // each), 1))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        job = asyncio.get_running_loop().create_task(work)
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)

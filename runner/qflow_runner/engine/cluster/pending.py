@@ -14,10 +14,6 @@ from qflow_runner.engine.cluster.messages import Reply
 from qflow_runner.engine.cluster.scripts import Scripts
 from qflow_runner.errors import ReplyLost, WorkerLost
 
-MISSED = 4
-"""Looks at what workers say they run in which a run that they had is missing, until its reply counts as lost."""
-
-
 TAKEN_S = 5.0
 """A run that nobody began so long after it left its queue was lost on the way: as where a network was cut."""
 
@@ -43,7 +39,7 @@ class Pending:
     until: float
     reply: "asyncio.Future[Reply]"
     begun: bool = False
-    missed: int = 0
+    missed_since: float | None = None
 
     def fail(self, error: Exception) -> None:
         if not self.reply.done():
@@ -53,7 +49,9 @@ class Pending:
 class Watch:
     """Looks after the pending runs of one process."""
 
-    def __init__(self, caller: str, scripts: Scripts, members: Members) -> None:
+    def __init__(self, caller: str, scripts: Scripts, members: Members, lost_s: float) -> None:
+        """`lost_s`: a run that was begun, and that no worker names for so long, will not be answered."""
+        self._lost_s = lost_s
         self._caller = caller
         self._scripts = scripts
         self._members = members
@@ -80,11 +78,13 @@ class Watch:
         for each in list(self._pending.values()):
             worker = running.get(each.id)
             if worker is not None:
-                each.worker, each.begun, each.missed = worker, True, 0
+                each.worker, each.begun, each.missed_since = worker, True, None
             elif each.epoch != self._members.epoch:
-                self._missing(each, "Redis was restarted while the run was on its way")
+                self._missing(each, now, "Redis was restarted while the run was on its way")
             elif each.begun and each.worker in self._members.known:
-                self._missing(each, f"The worker {each.worker} is not at it any more, and did not answer")
+                self._missing(
+                    each, now, f"The worker {each.worker} is not at it any more, and did not answer"
+                )
             elif lost and (not each.worker or each.worker in lost):
                 await self._examine(each, waited=False)
             elif not each.begun and now > each.until:
@@ -101,8 +101,8 @@ class Watch:
         elif who != "?":
             pending.fail(WorkerLost(f"The worker {who} was lost while it had the run."))
 
-    @staticmethod
-    def _missing(pending: Pending, why: str) -> None:
-        pending.missed += 1
-        if pending.missed >= MISSED:
+    def _missing(self, pending: Pending, now: float, why: str) -> None:
+        if pending.missed_since is None:
+            pending.missed_since = now
+        elif now - pending.missed_since > self._lost_s:
             pending.fail(ReplyLost(f"{why}: whether it was made is not known."))

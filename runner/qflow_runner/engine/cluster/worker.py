@@ -6,36 +6,26 @@ asked in one step whether it may be, and whether its execution is at home here.
 
 import asyncio
 import platform
-import threading
 import time
 from collections.abc import Coroutine
 from typing import Any
 
 import structlog
 
-from qflow_runner import __version__
 from qflow_runner.engine.cluster import messages
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.broker import Consumer, Publisher, celery_app
 from qflow_runner.engine.cluster.caller import Caller
 from qflow_runner.engine.cluster.control import Control
-from qflow_runner.engine.cluster.identity import agree, shared_id
-from qflow_runner.engine.cluster.members import Member, Members, told
-from qflow_runner.engine.cluster.messages import (
-    Message,
-    pack_answer,
-    pack_failure,
-    pack_told,
-    request_of,
-    unpack,
-)
+from qflow_runner.engine.cluster.membership import Membership
+from qflow_runner.engine.cluster.messages import Message, pack_answer, pack_failure, pack_told, request_of
 from qflow_runner.engine.cluster.names import Names
 from qflow_runner.engine.cluster.redis import client, close, speaking
 from qflow_runner.engine.cluster.relay import Teller
-from qflow_runner.engine.cluster.scripts import CLAIM_MS, Scripts
+from qflow_runner.engine.cluster.scripts import Scripts
 from qflow_runner.engine.cluster.sealing import Sealer
 from qflow_runner.engine.model import Calls, Engine
-from qflow_runner.errors import ClusterMismatch, Internal, QflowError, QueueUnavailable, SandboxError
+from qflow_runner.errors import ClusterMismatch, Internal, QflowError, QueueUnavailable
 from qflow_runner.files import Spill
 from qflow_runner.keys import Keys
 from qflow_runner.observe.events import Events
@@ -48,7 +38,6 @@ log = structlog.get_logger()
 REPLY_S = 600.0
 """How long a reply waits for its caller, and how long a worker tries to get rid of it."""
 RETRY_S = 0.5
-HOME_LEAST_S = 60.0
 
 
 class Worker:
@@ -74,39 +63,31 @@ class Worker:
         self._shared = settings.shared_dir
         self._engine = engine
         self._calls = calls
-        self._sessions = sessions
-        self._names = Names(settings.cluster)
+        self._names = names = Names(settings.cluster)
         self._sealer = Sealer(keys, settings.cluster)
         self._redis = client(url)
         self._bodies = Bodies(store)
-        self._caller = Caller(self._redis, client(url), self._names, self._sealer, self._bodies)
-        self._scripts = Scripts(self._redis, self._names)
-        self._members = Members(self._redis, self._names)
-        app = celery_app(url, self._names)
+        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scripts = Scripts(self._redis, names)
+        self._caller = Caller(self._redis, client(url), names, self._sealer, self._bodies)
+        self._membership = Membership(
+            settings, self._redis, names, self.name, sessions=sessions, running=self._running
+        )
+        app = celery_app(url, names)
         self._publisher = Publisher(app)
         spoken = range(messages.OLDEST, messages.PROTOCOL + 1)
-        queues = [self._names.direct(self.name), *map(self._names.runs, spoken)]
         self._consumer = Consumer(
             app,
             self.name,
-            queues,
+            [names.direct(self.name), *map(names.runs, spoken)],
             settings.worker_runs,
             deliver=self._deliver,
-            connected=self._connected,
+            connected=self._membership.connected,
         )
-        self._control = Control(client(url), self._names, self._sealer, self.name, self._told)
-        self._teller = Teller(self._redis, self._names, self._sealer, events)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._looked = asyncio.Event()
-        self._connections = 0
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._idle = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._beating: asyncio.Task[None] | None = None
-        self._draining = False
-        self._away: QflowError | None = None
-        self._identity = ""
-        self._lock = threading.Lock()
+        self._control = Control(client(url), names, self._sealer, self.name, self._told)
+        self._teller = Teller(self._redis, names, self._sealer, events)
 
     @property
     def running(self) -> int:
@@ -115,24 +96,19 @@ class Worker:
     async def open(self) -> None:
         """Raises ClusterMismatch where this process does not belong to the cluster."""
         self._loop = asyncio.get_running_loop()
-        self._identity = await asyncio.to_thread(shared_id, self._shared, self._keys)
         await self._bodies.open()
         await self._caller.open()
-        await self._beat()
-        if isinstance(self._away, ClusterMismatch):
-            raise self._away
+        await self._membership.open(self._shared, self._keys)
         self._control.start()
         self._consumer.start()
-        self._beating = asyncio.create_task(self._beat_on())
-        log.info(
-            "worker.joined", worker=self.name, cluster=self._names.cluster, places=self._settings.worker_runs
-        )
+        places = self._settings.worker_runs
+        log.info("worker.joined", worker=self.name, cluster=self._names.cluster, places=places)
 
     async def drain(self, seconds: float) -> bool:
         """Take nothing more, and let what runs finish. Whether that came within this time."""
-        self._draining = True
+        self._membership.draining = True
         self._consumer.pause()
-        await self._beat()
+        await self._membership.beat()
         try:
             async with asyncio.timeout(seconds):
                 while self._tasks:
@@ -147,29 +123,17 @@ class Worker:
             task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks))
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait({self._beating})
         await asyncio.to_thread(self._consumer.close)
         await self._control.close()
         await self._teller.close()
-        try:
-            async with speaking():
-                await self._redis.delete(self._names.worker(self.name))
-                await self._redis.srem(self._names.workers, self.name)
-                own = self._names.queue_key(self._names.direct(self.name))
-                shared = self._names.queue_key(self._names.runs(messages.PROTOCOL))
-                while await self._redis.lmove(own, shared, "RIGHT", "LEFT") is not None:
-                    continue
-        except QueueUnavailable as error:
-            log.warning("worker.left_without_a_word", reason=error.detail)
+        await self._membership.close()
         await self._caller.close()
         await self._publisher.close()
         await self._bodies.close()
         await close(self._redis)
 
     def health(self) -> dict[str, Health]:
-        away = self._away
+        away = self._membership.away
         reason = f"{away.detail} {away.hint or ''}".strip() if away else f"{self.name} is a member"
         if not self._consumer.alive:
             return {"queue": Health(ok=False, reason="Celery's loop has ended: restart the worker")}
@@ -178,23 +142,16 @@ class Worker:
     async def elsewhere(self, workflow: str, reference: str) -> None:
         """Have other workers put a value into the store. Who does not answer does not have it."""
         body = f"{workflow}\n{reference}".encode()
-        others = [name for name in self._members.known if name != self.name]
+        others = [name for name in self._membership.members.known if name != self.name]
         asked = (self._caller.ask(name, "values.spill", body) for name in others)
         for answer in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(answer, BaseException) and not isinstance(answer, QflowError):
                 raise answer
 
-    def _connected(self) -> None:
-        """In Celery's thread: Redis may be another than before, so it is looked at before a run is begun."""
-        with self._lock:
-            self._connections += 1
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._looked.clear)
-
     def _deliver(self, sealed: bytes) -> bool:
         """In Celery's thread. Whether it takes a place."""
         try:
-            message = unpack(self._sealer.open("run", sealed))
+            message = messages.unpack(self._sealer.open("run", sealed))
         except ClusterMismatch as error:
             log.warning("cluster.message_refused", reason=error.detail, hint=error.hint)
             return False
@@ -225,10 +182,12 @@ class Worker:
         home = str((message.about or {}).get("home"))
         until = time.monotonic() + REPLY_S
         while time.monotonic() < until:
-            await self._looked.wait()
+            await self._membership.looked.wait()
             try:
                 async with speaking():
-                    verdict, who = await self._scripts.claim(message, home, self.name, self._home_ms)
+                    verdict, who = await self._scripts.claim(
+                        message, home, self.name, self._membership.home_ms
+                    )
                 if verdict == "elsewhere":
                     await self._publisher.send(self._names.direct(who), sealed)
             except QueueUnavailable as error:
@@ -245,14 +204,7 @@ class Worker:
         assert task is not None  # noqa: S101 - it is one
         self._running[message.id] = task
         try:
-            reply = await self._answer(message)
-        except QflowError as error:
-            reply = pack_failure(message.id, self.name, error)
-        except Exception:
-            log.exception("run.failed", run=message.id)
-            reply = pack_failure(message.id, self.name, Internal("The worker made a mistake."))
-        try:
-            await self._reply(message.api, reply)
+            await self._reply(message, await self._tried(message, self._answer(message)))
         finally:
             del self._running[message.id]
 
@@ -262,12 +214,7 @@ class Worker:
         request = request_of(message.about["request"])
         payload = await self._bodies.get(message.body)
         async with self._engine.run(request, payload) as answer:
-            try:
-                body = await self._bodies.put(answer.payload)
-            except SandboxError as error:
-                log.warning("run.reply_broken", reason=error.detail)
-                raise
-            return pack_answer(message.id, self.name, answer, body)
+            return pack_answer(message.id, self.name, answer, await self._bodies.put(answer.payload))
 
     async def _told(self, message: Message) -> None:
         """By the control channel: to end a run, or to answer."""
@@ -279,14 +226,10 @@ class Worker:
             self._spawn(self._asked(message))
 
     async def _asked(self, message: Message) -> None:
-        try:
-            reply = pack_told(message.id, self.name, await self._bodies.put(await self._called(message)))
-        except QflowError as error:
-            reply = pack_failure(message.id, self.name, error)
-        except Exception:
-            log.exception("ask.failed", call=message.call)
-            reply = pack_failure(message.id, self.name, Internal("The worker made a mistake."))
-        await self._reply(message.api, reply)
+        await self._reply(message, await self._tried(message, self._told_back(message)))
+
+    async def _told_back(self, message: Message) -> bytes:
+        return pack_told(message.id, self.name, await self._bodies.put(await self._called(message)))
 
     async def _called(self, message: Message) -> bytes:
         call = self._calls.get(message.call)
@@ -296,8 +239,19 @@ class Worker:
             )
         return await call(await self._bodies.whole(message.body))
 
-    async def _reply(self, api: str, reply: bytes) -> None:
-        key, sealed = self._names.replies(api), self._sealer.seal(f"reply {api}", reply)
+    async def _tried(self, message: Message, work: Coroutine[Any, Any, bytes]) -> bytes:
+        """The reply: what the work gives, or what it failed with. Here is the edge, as it is for the API's calls."""
+        try:
+            return await work
+        except QflowError as error:
+            return pack_failure(message.id, self.name, error)
+        except Exception:
+            log.exception("message.failed", message=message.id, call=message.call)
+            return pack_failure(message.id, self.name, Internal("The worker made a mistake."))
+
+    async def _reply(self, message: Message, reply: bytes) -> None:
+        key = self._names.replies(message.api)
+        sealed = self._sealer.seal(f"reply {message.api}", reply)
         until = time.monotonic() + REPLY_S
         while time.monotonic() < until:
             try:
@@ -309,63 +263,6 @@ class Worker:
             except QueueUnavailable as error:
                 log.warning("run.not_answered", reason=error.detail)
                 await asyncio.sleep(RETRY_S)
-
-    @property
-    def _home_ms(self) -> int:
-        return int(max(4 * self._settings.worker_lost_s, HOME_LEAST_S) * 1000)
-
-    async def _beat_on(self) -> None:
-        every_s, last = self._settings.worker_lost_s / 4, time.monotonic()
-        while True:
-            await asyncio.sleep(0.2 if not self._looked.is_set() else every_s)
-            now = time.monotonic()
-            if now - last > self._settings.worker_lost_s:
-                log.warning("worker.stalled", seconds=round(now - last, 1))
-            await self._beat()
-            last = time.monotonic()
-
-    async def _beat(self) -> None:
-        connections = self._connections
-        try:
-            async with speaking():
-                await agree(self._redis, self._names, self._identity)
-                await self._tell()
-                await self._members.look()
-                await self._keep_homes()
-        except (QueueUnavailable, ClusterMismatch) as error:
-            if self._away is None or self._away.detail != error.detail:
-                log.warning("cluster.away", reason=error.detail, hint=error.hint)
-            self._away = error
-            return
-        if self._away is not None:
-            log.info("cluster.joined", cluster=self._names.cluster)
-        self._away = None
-        if connections == self._connections:
-            self._looked.set()
-
-    async def _tell(self) -> None:
-        member = Member(
-            self.name,
-            self._settings.worker_runs,
-            list(self._running),
-            version=__version__,
-            python=platform.python_version(),
-            clock=time.time(),
-            draining=self._draining,
-        )
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.set(self._names.worker(self.name), told(member), px=int(self._settings.worker_lost_s * 1000))
-            pipe.sadd(self._names.workers, self.name)
-            for run in self._running:
-                pipe.set(self._names.claim(run), self.name, px=CLAIM_MS)
-            await pipe.execute()
-
-    async def _keep_homes(self) -> None:
-        homes = {self._names.home(*each): each for each in self._sessions.executions}
-        for lost in await self._scripts.keep(list(homes), self.name, self._home_ms):
-            workflow, execution = homes[lost]
-            log.warning("execution.at_home_elsewhere", workflow=workflow, execution=execution)
-            self._sessions.disown(workflow, execution)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._loop is not None  # noqa: S101 - it is open
