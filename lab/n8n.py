@@ -51,31 +51,13 @@ class N8n:
 
         LabError when it is not ready after `deadline_s` seconds.
         """
-        home = n8n_home(version)
-        if not (home / "installed").exists():
-            raise LabError(f"n8n is not installed in {home}: run scripts/n8n.sh")
         if package is not None:
             install_package(package, folder)
-        free, broker = free_ports(2)
-        port = port or free
+        port = port or free_ports(1)[0]
         files = folder / "files"
         files.mkdir(exist_ok=True)
-        own = {
-            **QUIET,
-            "PATH": f"{node_home() / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "N8N_USER_FOLDER": str(folder),
-            "N8N_PORT": str(port),
-            "N8N_RUNNERS_BROKER_PORT": str(broker),
-            "N8N_LISTEN_ADDRESS": "127.0.0.1",
-            "N8N_SECURE_COOKIE": "false",
-            "N8N_RESTRICT_FILE_ACCESS_TO": str(files),
-            "GENERIC_TIMEZONE": "UTC",
-            **(env or {}),
-        }
-        program = home / "node_modules" / "n8n" / "bin" / "n8n"
-        process = await Process.start(
-            "n8n", [node_home() / "bin" / "node", program, "start"], log=folder / "n8n.log", env=own
-        )
+        own = {"N8N_PORT": str(port), "N8N_RESTRICT_FILE_ACCESS_TO": str(files), **(env or {})}
+        process = await run_n8n(folder, "start", own, version)
         url = f"http://127.0.0.1:{port}"
         try:
             await process.ready(f"{url}/healthz/readiness", deadline_s)
@@ -89,6 +71,25 @@ class N8n:
     async def stop(self) -> None:
         await self.api.close()
         await self.process.stop()
+
+
+async def run_n8n(folder: Path, command: str, env: Mapping[str, str], version: str | None = None) -> Process:
+    """A command of n8n, with `folder` as its own. LabError where that n8n is not installed."""
+    home = n8n_home(version)
+    if not (home / "installed").exists():
+        raise LabError(f"n8n is not installed in {home}: run scripts/n8n.sh")
+    own = {
+        **QUIET,
+        "PATH": f"{node_home() / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "N8N_USER_FOLDER": str(folder),
+        "N8N_RUNNERS_BROKER_PORT": str(free_ports(1)[0]),
+        "N8N_LISTEN_ADDRESS": "127.0.0.1",
+        "N8N_SECURE_COOKIE": "false",
+        "GENERIC_TIMEZONE": "UTC",
+        **env,
+    }
+    argv = [node_home() / "bin" / "node", home / "node_modules" / "n8n" / "bin" / "n8n", *command.split()]
+    return await Process.start("n8n", argv, log=folder / "n8n.log", env=own)
 
 
 def install_package(package: Path, folder: Path) -> None:
