@@ -108,7 +108,7 @@ ROUTES = (
         audit="saved.put",
         body=saved_models.SavedBody,
         reply=saved_models.SavedReply,
-        failures=(400, 413, 422),
+        failures=(400, 409, 413, 422),
     ),
     Route(
         "GET",

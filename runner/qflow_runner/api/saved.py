@@ -30,7 +30,7 @@ async def put_saved(request: web.Request) -> web.Response:
     name = check_name(request.match_info["name"])
     body = checked(models.SavedBody, await limited(request, MAX_DEFINITION))
     new = await new_version(body, body.note, state.analyzer, state.definitions, state.settings)
-    version, added = await state.saved.put(name, new)
+    version, added = await state.saved.put(name, new, based_on=body.based_on)
     reply = models.SavedReply(**_described(version), added=added)
     return web.json_response(text=reply.model_dump_json())
 

@@ -54,6 +54,12 @@ class SavedBody(DefinitionRequest):
     """A definition to save, and a note about this version."""
 
     note: str = Field(default="", max_length=2_000, description="What this version is about")
+    based_on: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_VERSION,
+        description="The version that was changed, 0 for a new name: refused with 409 where another one is the latest by now",
+    )
 
 
 class SavedQuery(BaseModel):

@@ -7,7 +7,7 @@
     │   ├── Unauthorized, NotFound, DefinitionUnknown, BodyInvalid, BodyTooLarge
     │   ├── ScopeMissing, HostRefused, BodyStalled, TokenUnknown
     │   ├── TypeUnreadable, WorkflowUnknown, SandboxUnknown, RunUnknown, InputGone, WorkflowNotRunnable, LinkIncompatible
-    │   ├── SavedUnknown, SavedVersionUnknown, SavedNameInvalid
+    │   ├── SavedUnknown, SavedVersionUnknown, SavedChanged, SavedNameInvalid
     │   ├── FileUnknown, FileIdInvalid, FileTooLarge, UploadBroken
     │   ├── EgressInvalid     a line of a node's Network Access is no host:port
     │   ├── PythonUnsupported a definition wants a Python that there is not
@@ -112,6 +112,7 @@ from qflow_runner.errors.requests import (
     PythonUnsupported,
     RunUnknown,
     SandboxUnknown,
+    SavedChanged,
     SavedNameInvalid,
     SavedUnknown,
     SavedVersionUnknown,
@@ -211,6 +212,7 @@ __all__ = [
     "RunUnknown",
     "SandboxError",
     "SandboxUnknown",
+    "SavedChanged",
     "SavedNameInvalid",
     "SavedUnknown",
     "SavedVersionUnknown",

@@ -75,6 +75,15 @@ class SavedVersionUnknown(SavedUnknown):
     hint = "Leave the version out to take the latest, or choose one that there is."
 
 
+class SavedChanged(RequestError):
+    """Somebody saved another version meanwhile: nothing was saved now."""
+
+    code = "saved_changed"
+    category = "unavailable"
+    status = 409
+    hint = "Look at the newest version; to put yours on top of it, save with its number in 'based_on'."
+
+
 class SavedNameInvalid(RequestError):
     code = "saved_name_invalid"
     hint = "A name has 1 to 200 printable characters, and no space at either end."

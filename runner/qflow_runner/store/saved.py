@@ -25,8 +25,13 @@ class SavedDefinitions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, name: str, new: NewVersion) -> tuple[SavedVersion, bool]:
-        """The latest version after this, and whether it is new: the same content makes none."""
+    async def put(
+        self, name: str, new: NewVersion, *, based_on: int | None = None
+    ) -> tuple[SavedVersion, bool]:
+        """The latest version after this, and whether it is new: the same content makes none.
+
+        Raises SavedChanged where `based_on` is given and is not the latest one, unless that has this very content.
+        """
         key = key_of(check_name(name))
         canonical = json.dumps(new.content, sort_keys=True, separators=(",", ":"))
         content_hash = hashlib.sha256(canonical.encode()).hexdigest()
@@ -41,6 +46,7 @@ class SavedDefinitions:
                 key,
                 new,
                 content_hash=content_hash,
+                based_on=based_on,
                 now=datetime.now(UTC),
             )
             return await version_rows.load(connection, self._database.keys, key, None), added

@@ -110,6 +110,33 @@ async def test_a_definition_is_saved_for_n8n_by_name(page: Console, api: Api) ->
     await expect(page.editor("Python code")).to_contain_text("def net(amount: float)")
 
 
+async def test_who_saves_second_is_told_and_chooses(page: Console, api: Api) -> None:
+    """Another person saved a version in between: theirs can be looked at, or one's own put on top."""
+    await page.go("Studio")
+    await page.write("Python code", TWO)
+    await page.choose("Function to call", "net")
+    await _fill(page, "Name for n8n", "Shared price")
+    save = page.page.get_by_role("button", name="Save", exact=True)
+    await save.click()
+    await expect(page.page.get_by_text("Saved as version 1")).to_be_visible()
+    theirs = "def net(amount: float) -> float:\n    return amount / 1.07\n"
+    await api.call("PUT", "/v1/saved/Shared%20price", json={"code": theirs, "based_on": 1})
+
+    await page.write("Python code", TWO.replace("1.2", "1.19"))
+    await save.click()
+    asked = page.page.get_by_role("dialog", name="Saved by somebody else")
+    await expect(asked).to_contain_text("Version 2 of 'Shared price'")
+    await asked.get_by_role("button", name="Save mine").click()
+    await expect(page.page.get_by_text("Saved as version 3")).to_be_visible()
+
+    await api.call("PUT", "/v1/saved/Shared%20price", json={"code": theirs, "based_on": 3})
+    await page.write("Python code", TWO.replace("1.2", "1.25"))
+    await save.click()
+    await asked.get_by_role("button", name="Open the other one").click()
+    await expect(page.editor("Python code")).to_contain_text("1.07")
+    assert 4 == (await api.call("GET", "/v1/saved/Shared%20price"))["version"]
+
+
 async def test_packages_say_whether_they_are_installed(page: Console) -> None:
     """Found from the imports, before anything runs."""
     await page.go("Studio")

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from qflow_runner.errors import SavedNameInvalid, SavedUnknown, SavedVersionUnknown
-from qflow_runner.store import NewVersion, check_name
+from qflow_runner.errors import SavedChanged, SavedNameInvalid, SavedUnknown, SavedVersionUnknown
+from qflow_runner.store import NewVersion, SavedVersion, check_name
 from tests.unit.store.conftest import Store
 
 
@@ -26,6 +26,34 @@ async def test_other_content_makes_a_version(store: Store) -> None:
     assert 3 == (await store.saved.get("a")).version
     assert [3, 2, 1] == [each.version for each in await store.saved.versions("a", None, 10)]
     assert [2] == [each.version for each in await store.saved.versions("a", 3, 1)]
+
+
+async def test_who_saves_second_is_told_of_the_first(store: Store) -> None:
+    """Two people change one version: nobody's work is covered unseen, and each can be put on top on purpose."""
+    await store.saved.put("a", new("1"), based_on=0)
+    first, second = await asyncio.gather(
+        store.saved.put("a", new("mine"), based_on=1),
+        store.saved.put("a", new("yours"), based_on=1),
+        return_exceptions=True,
+    )
+    refused = next(each for each in (first, second) if isinstance(each, BaseException))
+    assert isinstance(refused, SavedChanged)
+    assert {"version": 2} == refused.members
+    assert "version 1" in refused.detail
+
+    latest = await store.saved.get("a")
+    assert 2 == latest.version
+    assert (2, False) == _told(await store.saved.put("a", new(latest.content["code"]), based_on=1))
+    assert (3, True) == _told(await store.saved.put("a", new("on top"), based_on=2))
+    assert (4, True) == _told(await store.saved.put("a", new("as ever")))
+    with pytest.raises(SavedChanged, match="'A' already"):
+        await store.saved.put("A", new("new"), based_on=0)
+    await store.saved.delete("a")
+    assert (5, True) == _told(await store.saved.put("a", new("again"), based_on=0))
+
+
+def _told(put: tuple[SavedVersion, bool]) -> tuple[int, bool]:
+    return put[0].version, put[1]
 
 
 async def test_what_is_not_there_is_said(store: Store) -> None:

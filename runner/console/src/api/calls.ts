@@ -125,7 +125,7 @@ export const saved = (signal?: Signal) =>
 export const savedContent = (name: string, signal?: Signal) =>
 	call<SavedContent>('GET', `/v1/saved/${part(name)}`, options(signal));
 
-export const save = (name: string, draft: Draft & { note: string }) =>
+export const save = (name: string, draft: Draft & { note: string; based_on: number }) =>
 	call<{ name: string; version: number; added: boolean }>('PUT', `/v1/saved/${part(name)}`, {
 		body: draft,
 	});

@@ -15,6 +15,7 @@ export interface Problem {
 	actual?: string | null;
 	line?: number | null;
 	column?: number | null;
+	version?: number | null;
 	traceback?: string | null;
 	run?: string;
 	logs?: LogLine[] | null;

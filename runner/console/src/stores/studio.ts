@@ -8,6 +8,8 @@ export interface StudioDraft {
 	python: string;
 	requirements: string[];
 	name: string;
+	/** The saved version that it was made from; 0 for what has none. */
+	version: number;
 	items: string;
 }
 
@@ -25,6 +27,7 @@ export const useStudio = defineStore('studio', () => {
 		python: '',
 		requirements: [],
 		name: '',
+		version: 0,
 		items: '[{"amount": 100}, {"amount": 42.5}]',
 	});
 
@@ -35,6 +38,7 @@ export const useStudio = defineStore('studio', () => {
 			python: '',
 			requirements: [],
 			name: '',
+			version: 0,
 			...given,
 		};
 	}

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qflow_runner.errors import ValueDamaged
+from qflow_runner.errors import SavedChanged, ValueDamaged
 from qflow_runner.keys import Keys
 from qflow_runner.store.model import NewVersion, SavedVersion
 from qflow_runner.store.sealed import of_definition, of_version, open_json, open_text, seal_json
@@ -27,16 +27,21 @@ async def add(
     new: NewVersion,
     *,
     content_hash: str,
+    based_on: int | None,
     now: datetime,
 ) -> bool:
-    """Whether a version was added: the latest one may have this very content. A deleted name comes back."""
+    """Whether a version was added: the latest one may have this very content. A deleted name comes back.
+
+    Raises SavedChanged where another than `based_on` is the latest.
+    """
     sealed = seal_json(keys, new.definition, of_definition(new.definition_id))
     await definition_rows.save(connection, new.definition_id, sealed, now)
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     adding = insert(saved).values(key=key, name=name, latest=0, created=now, updated=now)
     # The update changes nothing; it locks the row against whoever saves the same name.
     holding = adding.on_conflict_do_update(index_elements=["key"], set_={"key": key})
-    row = (await connection.execute(holding.returning(saved.c.id, saved.c.latest, saved.c.deleted))).one()
+    returned = holding.returning(saved.c.id, saved.c.latest, saved.c.deleted, saved.c.updated)
+    row = (await connection.execute(returned)).one()
     known = await connection.execute(
         select(versions.c.content_hash).where(versions.c.saved_id == row.id, versions.c.version == row.latest)
     )
@@ -46,6 +51,8 @@ async def add(
                 update(saved).where(saved.c.id == row.id).values(deleted=None, updated=now)
             )
         return False
+    if based_on is not None and row.deleted is None and row.latest != based_on:
+        raise _changed(name, row.latest, row.updated, based_on)
     number = row.latest + 1
     texts = {"function": new.function, "signature": new.signature, "note": new.note}
     await connection.execute(
@@ -63,6 +70,16 @@ async def add(
         update(saved).where(saved.c.id == row.id).values(latest=number, updated=now, deleted=None)
     )
     return True
+
+
+def _changed(name: str, latest: int, updated: datetime, based_on: int) -> SavedChanged:
+    when = f"{updated:%Y-%m-%d %H:%M} UTC"
+    if not based_on:
+        return SavedChanged(f"There is a saved definition '{name}' already, of {when}.", version=latest)
+    return SavedChanged(
+        f"Version {latest} of '{name}' was saved at {when}, and yours was made from version {based_on}.",
+        version=latest,
+    )
 
 
 async def load(connection: AsyncConnection, keys: Keys, key: str, version: int | None) -> SavedVersion | None:
