@@ -92,6 +92,31 @@ async def test_a_package_that_misbehaves_is_left_to_the_session(
     assert ["threads"] == zygote.late if name == "threads" else not zygote.late
 
 
+USES = {
+    "raises": "class DataFrame:\n    def __init__(self, rows): raise RuntimeError('not that one')\n",
+    "exits": "class DataFrame:\n    def __init__(self, rows): raise SystemExit('no')\n",
+    "threads": "import threading, time\nclass DataFrame:\n    def __init__(self, rows):\n"
+    "        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n",
+    "hangs in a fork": "import os, time\nMADE = os.getpid()\nclass DataFrame:\n    def __init__(self, rows):\n"
+    "        time.sleep(0 if os.getpid() == MADE else 60)\n",
+}
+
+
+@pytest.mark.parametrize("how", USES)
+async def test_a_package_that_misbehaves_when_it_is_used_ahead(
+    guest: Guest, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is called pandas may be anything: its first use ahead costs nobody a run."""
+    monkeypatch.setattr(environments, "IMPORT_DEADLINE_S", 1.5)
+    (tmp_path / "layers" / LAYER / "pandas.py").write_text(USES[how])
+    zygote = await guest.environment(LAYER, frozenset({"pandas"}))
+
+    for number in range(3):
+        code = f"import other\ndef f() -> int:\n    return other.VALUE + {number}\n"
+        assert 2 + number == await value(zygote, code, f"d{number}")
+    assert ["pandas"] == zygote.late if how == "threads" else not zygote.late
+
+
 async def test_the_standard_library_stands_before_a_layer_and_the_agents_libraries_are_not_met(
     guest: Guest,
 ) -> None:

@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Optional, Sequence
 
+from qflow_agent.exercises import exercised
+
 AGAIN = 75
 """Exit status of a process that met such a module; it wrote the module's name to its pipe."""
 
@@ -17,7 +19,7 @@ LAYERS = os.environ.get("QFLOW_LAYERS", "")
 
 
 def enter(layer: str, imports: Sequence[str]) -> Optional[str]:
-    """Put the layer behind the standard library, and import. The name of the first module that started a thread.
+    """Put the layer behind the standard library, import, and use. The name of the first module that started a thread.
 
     A module that cannot be imported is left to the code's own import, which tells a person about it.
     """
@@ -30,8 +32,15 @@ def enter(layer: str, imports: Sequence[str]) -> Optional[str]:
             importlib.import_module(name)
         except BaseException as error:  # a package may raise anything, also SystemExit
             sys.stderr.write("Not imported ahead: %s: %s\n" % (name, type(error).__name__))
-        if len(os.listdir("/proc/self/task")) > 1:
+        if _threads():
             return name
+    for name in exercised():
+        if _threads():
+            return name if name in imports else imports[-1]
     gc.collect()
     gc.freeze()  # what is shared with every session stays untouched by its collections
     return None
+
+
+def _threads() -> bool:
+    return len(os.listdir("/proc/self/task")) > 1

@@ -14,6 +14,7 @@ from qflow_agent.call import Outcome, call
 from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
 from qflow_agent.exchange import Exchange, NotToBeHad, RunnerGone
+from qflow_agent.exercises import exercised
 from qflow_agent.failures import time_limit
 from qflow_agent.masking import masked
 from qflow_agent.output import Output
@@ -23,6 +24,8 @@ from qflow_agent.references import Desk, Objects
 
 SPILL_SECONDS = 20
 """For one value: its class may have code of its own for that."""
+
+EXERCISE_SECONDS = 1.0
 
 WARM = wire.Define("warm", "def warm(item: dict) -> dict:\n    return item\n", "", "auto", "auto", "strict")
 
@@ -37,6 +40,7 @@ def serve(path: str, token: str, home: str, *, spare: bool) -> None:
     gc.enable()
     if spare:
         warm()
+        _exercise()
     hello = wire.Hello("session", token, wire.PROTOCOL, "", __version__, os.getpid())
     channel.send(hello)
     try:
@@ -73,6 +77,18 @@ def warm() -> None:
     call(loaded, bytearray(b'{"items":[{"json":{"n":%s}}]}' % reference.encode()), "", "stop", desk=desk)
     sys.modules.pop(loaded.module.__name__, None)
     linecache.cache.pop(loaded.filename, None)
+
+
+def _exercise() -> None:
+    """As the environment did, so that it takes milliseconds; a package that does otherwise in a fork is left alone."""
+    signal.setitimer(signal.ITIMER_REAL, EXERCISE_SECONDS)
+    try:
+        for _ in exercised():
+            pass
+    except TimeLimit:
+        sys.stderr.write("Not used ahead: it took more than %g s\n" % EXERCISE_SECONDS)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class _Session:
