@@ -14,6 +14,8 @@ from lab.cache import ROOT
 EXAMPLES = ROOT / "examples"
 CREDENTIAL_TYPE = "qflowApi"
 QFLOW_NODE = "n8n-nodes-qflow.qflowPython"
+QFLOW_TOOL = f"{QFLOW_NODE}Tool"
+"""What n8n makes of the node for its AI agents."""
 WEBHOOK = "n8n-nodes-base.webhook"
 
 Workflow = dict[str, Any]
@@ -34,8 +36,8 @@ def with_credential(workflow: Workflow, credential: Mapping[str, str]) -> Workfl
     """A copy in which every Qflow node uses `credential` ({"id", "name"}), as after a choice in the editor."""
     result = copy.deepcopy(workflow)
     for node in result["nodes"]:
-        if node["type"] == QFLOW_NODE:
-            node["credentials"] = {CREDENTIAL_TYPE: dict(credential)}
+        if node["type"] in {QFLOW_NODE, QFLOW_TOOL}:
+            node["credentials"] = {**node.get("credentials", {}), CREDENTIAL_TYPE: dict(credential)}
     return result
 
 

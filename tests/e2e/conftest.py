@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from lab.browser import Editor, editor
 from lab.n8n_api import N8nApi
 from lab.parts import Parts
 from lab.runner import Runner
+from lab.workflows import CREDENTIAL_TYPE
+from tests.e2e.services import Services, running_services
 
 # The first test of a machine that has nothing yet also installs n8n and builds the sandbox image.
 TIMEOUT_S = 1200
@@ -50,3 +53,33 @@ async def _editor(parts: Parts) -> AsyncIterator[Editor]:
     await cache.run_script("browser.sh")
     async with editor(parts.n8n.url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session", name="services")
+async def _services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
+    async with running_services(tmp_path_factory.mktemp("redis")) as services:
+        yield services
+
+
+@pytest.fixture(scope="session", name="reaching")
+async def _reaching(
+    parts: Parts, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Parts]:
+    """A runner whose administrator allows the services by name."""
+    if parts.runner.backend != "docker":
+        pytest.skip("the process backend keeps nobody from the network")
+    names = ("shop", "books", "reviews", "llm", "redis", "db")
+    runner = await Runner.start(
+        tmp_path_factory.mktemp("egress") / "runner",
+        "docker",
+        env={
+            "QFLOW_EGRESS_ALLOW": "*.internal:*",
+            "QFLOW_EGRESS_PRIVATE": " ".join(f"127.0.0.1:{port}" for port in services.ports.values()),
+            "QFLOW_EGRESS_HOSTS": " ".join(f"{name}.internal=127.0.0.1" for name in names),
+        },
+    )
+    try:
+        credential = await parts.n8n.api.create_credential("Reaching", CREDENTIAL_TYPE, runner.credential)
+        yield replace(parts, runner=runner, credential=credential)
+    finally:
+        await runner.stop()

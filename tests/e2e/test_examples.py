@@ -66,3 +66,54 @@ async def test_failing_items_leave_by_the_error_output_and_the_others_go_on(
     assert "'bob at example' is not an e-mail address" in str(bob["error"])
     assert cleo["name"] == "Cleo"
     assert "age" in str(cleo["error"])
+
+
+async def test_a_script_of_n8ns_own_python_node_and_a_function_give_the_same(
+    parts: Parts, api: N8nApi
+) -> None:
+    """n8n's own comparison finds every item on both sides, with the same fields."""
+    workflow = await parts.save(example("migration"))
+
+    execution = await api.run_step(workflow, "Compare")
+
+    assert execution.status == "success", execution.error
+    expected = [
+        {"name": "Ada", "spent": 510.5, "discount": 10},
+        {"name": "Grace", "spent": 45.25, "discount": 0},
+        {"name": "Guido", "spent": 0, "discount": 0},
+    ]
+    assert execution.values("Script") == execution.values("Function") == expected
+    only_a, same, different, only_b = (execution.values("Compare", index) for index in range(4))
+    assert (only_a, same, different, only_b) == ([], expected, [], [])
+
+
+async def test_orders_keep_their_types_from_node_to_node(parts: Parts, api: N8nApi) -> None:
+    """Dataclass, TypedDict, list and NamedTuple: what each node gives is what the next one takes."""
+    workflow = await parts.save(example("orders-typed"))
+
+    execution = await api.run_step(workflow, "Letter")
+
+    assert execution.status == "success", execution.error
+    assert execution.values("Read")[1] == {
+        "customer": "Ada",
+        "item": "desk",
+        "quantity": 1,
+        "price": "240.00",
+        "note": "ring twice",
+    }
+    assert [line["gross"] for line in execution.values("Price")] == ["33.92", "285.60", "291.55"]
+    assert execution.values("Letter") == [
+        {"subject": "Invoice 001", "body": "Dear Ada, you bought 3 x lamp and 1 x desk: 319.52 EUR."},
+        {"subject": "Invoice 002", "body": "Dear Grace, you bought 4 x chair: 291.55 EUR."},
+    ]
+
+
+async def test_a_link_of_wrong_types_is_refused_by_the_node_itself(parts: Parts, api: N8nApi) -> None:
+    """Without Qflow's hook file too: the node that is fed wrongly says why, and its code does not run."""
+    workflow = await parts.save(example("orders-refused"))
+
+    execution = await api.run_step(workflow, "Parcel")
+
+    assert execution.status == "error"
+    assert execution.error is not None
+    assert "'Parcel' takes 'weight: float': the item has no field 'weight'" in execution.error["message"]
