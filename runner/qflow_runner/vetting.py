@@ -17,6 +17,7 @@ from qflow_runner.advisories import (
     origin_of,
     refuse,
 )
+from qflow_runner.ending import end
 from qflow_runner.layers import Lock, Package
 from qflow_runner.settings import Settings
 
@@ -46,9 +47,7 @@ class Vetting:
             self._spawn(self._nightly())
 
     async def close(self) -> None:
-        for job in self._jobs:
-            job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await end(self._jobs)
         await self._advisories.close()
 
     async def vet(self, lock: Lock) -> str:

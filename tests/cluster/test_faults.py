@@ -87,7 +87,7 @@ async def test_a_worker_that_stalls_gives_its_executions_up(cluster: Cluster, tm
     assert there["pid"] != before
     assert {there["pid"]} == {each["pid"] for each in again}
     assert [2, 3, 4] == [each["calls"] for each in again]
-    assert 4 == len(other.runs())
+    await until(lambda: len(other.runs()) == 4)
 
 
 async def test_a_worker_that_is_stopped_hands_over_what_its_sessions_hold(cluster: Cluster) -> None:

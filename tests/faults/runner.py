@@ -29,6 +29,7 @@ class RunnerProcess:
             "QFLOW_PORT": "0",
             "QFLOW_TOKEN": TOKEN,
             "QFLOW_LOG_FORMAT": "json",
+            "PYTHONFAULTHANDLER": "1",
             **given,
         }
         self.log: list[dict[str, Any]] = []
@@ -76,9 +77,15 @@ class RunnerProcess:
         self._process.send_signal(number)
 
     async def ended(self, seconds: float = 60) -> int:
-        """Its exit status."""
+        """Its exit status. Where it does not end in time, the failure has what its threads were at."""
         assert self._process is not None
-        status = await asyncio.wait_for(self._process.wait(), seconds)
+        try:
+            status = await asyncio.wait_for(self._process.wait(), seconds)
+        except TimeoutError:
+            self.signal(signal.SIGABRT)
+            await self._reading
+            said = [each.get("text") or str(each) for each in self.log[-200:]]
+            raise AssertionError(f"{self.command} did not end in {seconds} s:\n" + "\n".join(said)) from None
         await self._reading
         return status
 

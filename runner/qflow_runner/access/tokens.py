@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from qflow_runner.access.scopes import Scope, effective, expanded, read_scopes
+from qflow_runner.ending import end
 from qflow_runner.errors import DatabaseUnavailable, RequestError, TokenUnknown, Unauthorized
 from qflow_runner.store import StoredTokens, TokenRow
 
@@ -69,9 +70,7 @@ class Tokens:
 
     async def close(self) -> None:
         """Write when tokens were last used, where the database is there."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.wait({self._refreshing})
+        await end([self._refreshing])
         with contextlib.suppress(DatabaseUnavailable):
             await self._note_used(0)
 

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from qflow_runner.ending import end
+
 Value = TypeVar("Value")
 
 
@@ -45,10 +47,7 @@ class Memory(Generic[Value]):
         return await asyncio.shield(flight)
 
     async def close(self) -> None:
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        await end(self._flights.values())
 
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[Made[Value]]]) -> Value:
         made = await make()

@@ -31,6 +31,7 @@ from qflow_runner.cache import Inputs, ResultCache
 from qflow_runner.code_policy import CodePolicy, rules_of
 from qflow_runner.definitions import Definitions
 from qflow_runner.egress import Egress
+from qflow_runner.ending import end
 from qflow_runner.engine import Call, Embedded, Engine
 from qflow_runner.files import Files, Keys, Spill
 from qflow_runner.layers import Layers
@@ -277,8 +278,7 @@ async def serve(
         await stop.wait()
         await _drain(state, worker)
     finally:
-        watching.cancel()
-        await asyncio.wait({watching})
+        await end([watching])
         await runner.cleanup()
         if worker is not None:
             await worker.leave()

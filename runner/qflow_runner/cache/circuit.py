@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from qflow_runner.ending import end
+
 log = structlog.get_logger()
 
 RETRY_S = 5.0
@@ -47,9 +49,7 @@ class Circuit:
         """Nobody asks the tier again."""
         self._closed = False
         self._stop.set()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=self._retry_s)
+        await end([self._task])
 
     def trip(self, reason: str) -> None:
         """It failed: leave it alone for a while."""

@@ -11,6 +11,7 @@ from qflow_runner.cache import folder
 from qflow_runner.cache.disk_tier import DiskTier
 from qflow_runner.cache.entry import MAX_TTL_S, Cached, Payload
 from qflow_runner.cache.sealing import seal, sealed_max, unseal
+from qflow_runner.ending import end
 from qflow_runner.errors import InputGone
 from qflow_runner.files import Keys
 from qflow_runner.settings import Settings
@@ -47,8 +48,7 @@ class Inputs:
         if self._writer is None:
             return
         await self._waiting.join()
-        self._writer.cancel()
-        await asyncio.wait({self._writer})
+        await end([self._writer])
         await self._disk.close()
 
     def keep(self, run: str, payload: Payload, *, failed: bool) -> None:

@@ -13,6 +13,7 @@ from qflow_runner.cache.disk_tier import DiskTier
 from qflow_runner.cache.entry import MAX_TTL_S, Cached, Payload, result_key
 from qflow_runner.cache.memory import MemoryTier
 from qflow_runner.cache.sealing import seal, sealed_max, unseal
+from qflow_runner.ending import end
 from qflow_runner.errors import Unavailable
 from qflow_runner.files import Keys
 from qflow_runner.files.tidy import Tidy
@@ -138,8 +139,7 @@ class ResultCache:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FLUSH_S):
                     await self._queue.join()
-            worker.cancel()
-            await asyncio.wait({worker}, timeout=_FLUSH_S)
+            await end([worker])
         for tier in self._tiers:
             await tier.close()
         threads, self._threads = self._threads, None

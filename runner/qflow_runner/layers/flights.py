@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from qflow_runner.ending import end
 from qflow_runner.errors import BuildKilled, DependencyError
 
 T = TypeVar("T")
@@ -39,10 +40,7 @@ class Flights(Generic[T]):
             await asyncio.wait([task])
 
     async def close(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._tasks.values())
 
     def _done(self, key: str, task: asyncio.Task[T]) -> None:
         self._tasks.pop(key, None)

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from qflow_runner.ending import end
 from qflow_runner.errors import (
     BuildKilled,
     BuildTimeout,
@@ -83,9 +84,7 @@ class Layers:
 
     async def close(self) -> None:
         """Stop builds; finished layers stay."""
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await end(self._background)
         await self._locking.close()
         await self._building.close()
         self._store.close()

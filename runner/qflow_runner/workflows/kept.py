@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from qflow_runner.ending import end
 from qflow_runner.errors import QflowError, Unavailable, WorkflowUnknown
 from qflow_runner.workflows.check import Check
 
@@ -61,9 +62,7 @@ class KeptWorkflows:
         self._restoring = asyncio.create_task(self._restore())
 
     async def close(self) -> None:
-        if self._restoring is not None:
-            self._restoring.cancel()
-            await asyncio.wait({self._restoring})
+        await end([self._restoring])
 
     async def put(self, workflow: str, check: Check, text: bytes, name: str = "") -> None:
         """`text` is its JSON."""

@@ -7,6 +7,7 @@ from typing import cast
 import structlog
 from redis.asyncio import Redis
 
+from qflow_runner.ending import end
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.messages import Body, Message, Reply, pack, unpack_reply
 from qflow_runner.engine.cluster.names import Names
@@ -40,9 +41,7 @@ class Caller:
         self._reading = asyncio.create_task(self._read())
 
     async def close(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait({self._reading})
+        await end([self._reading])
         await close(self._replies)
 
     def expect(self, message: str) -> "asyncio.Future[Reply]":

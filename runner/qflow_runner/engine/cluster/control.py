@@ -8,6 +8,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from qflow_runner.ending import end
 from qflow_runner.engine.cluster.messages import Message, unpack
 from qflow_runner.engine.cluster.names import Names
 from qflow_runner.engine.cluster.redis import close
@@ -39,9 +40,7 @@ class Control:
         self._task = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await end([self._task])
         await close(self._redis)
 
     async def _listen(self) -> None:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from qflow_runner.admission import Admission
+from qflow_runner.ending import end
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.broker import Publisher, celery_app
 from qflow_runner.engine.cluster.caller import ASK_S, Caller
@@ -106,9 +107,7 @@ class ClusterEngine:
         self._looking = asyncio.create_task(self._look_on())
 
     async def close(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait({self._looking})
+        await end([self._looking])
         await self._handing.close()
         await self._listener.close()
         await self._caller.close()

@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 
 from qflow_runner import __version__
+from qflow_runner.ending import end
 from qflow_runner.engine.cluster import messages
 from qflow_runner.engine.cluster.identity import agree, shared_id
 from qflow_runner.engine.cluster.members import Member, Members, told
@@ -76,9 +77,7 @@ class Membership:
 
     async def close(self) -> None:
         """It is gone for the others, and what waits for it goes to the queue of all."""
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait({self._beating})
+        await end([self._beating])
         own = self._names.queue_key(self._names.direct(self._name))
         shared = self._names.queue_key(self._names.runs(messages.PROTOCOL))
         try:

@@ -9,6 +9,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from qflow_runner.ending import end
 from qflow_runner.engine.cluster.names import Names
 from qflow_runner.engine.cluster.redis import close
 from qflow_runner.engine.cluster.sealing import Sealer
@@ -71,9 +72,7 @@ class Listener:
         self._task = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await end([self._task])
         await close(self._redis)
 
     async def _listen(self) -> None:

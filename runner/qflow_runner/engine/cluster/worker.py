@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from qflow_runner.ending import end
 from qflow_runner.engine.cluster import messages
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.broker import Consumer, Publisher, celery_app
@@ -119,10 +120,7 @@ class Worker:
 
     async def leave(self) -> None:
         """Its sandboxes are gone, and what they kept is in the store: others take over."""
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await end(self._tasks)
         await asyncio.to_thread(self._consumer.close)
         await self._control.close()
         await self._teller.close()
