@@ -148,10 +148,11 @@ async def test_failures_are_summed_up(runner: RunnerClient) -> None:
 
     assert (200, 2, {"user_code": 2}) == (status, found["total"], found["categories"]), found
     (group,) = found["groups"]
-    assert ("Breaks", problem["code"], problem["run"], problem["detail"]) == (
+    assert ("Breaks", problem["code"], problem["run"], "e9", problem["detail"]) == (
         group["node"],
         group["code"],
         group["run"],
+        group["execution"],
         group["message"],
     )
     assert 2 == sum(group["buckets"])

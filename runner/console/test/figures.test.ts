@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { KnownType, Run } from '@/api/types';
+import type { FailureGroup, KnownType, Run } from '@/api/types';
 import { bucketed, counted } from '@/lib/failures';
 import { bytes, duration } from '@/lib/format';
 import { barsOf, phasesOf } from '@/lib/phases';
@@ -71,19 +71,36 @@ test('the lines of a traceback are those of the code, the failing one last', () 
 });
 
 test('failures are counted, the most frequent first, and laid out in time', () => {
-	const runs = [
-		run({ outcome: 'type', ended: 10 }),
-		run({ outcome: 'type', ended: 90 }),
-		run({ outcome: 'busy', ended: 95 }),
+	const group = (about: Partial<FailureGroup>): FailureGroup => ({
+		workflow: 'w',
+		node: 'n',
+		category: 'type',
+		code: 'c',
+		count: 1,
+		last: 0,
+		run: 'r',
+		execution: 'e',
+		message: '',
+		buckets: [],
+		...about,
+	});
+	const groups = [
+		group({ category: 'busy', last: 95, buckets: [0, 1] }),
+		group({ code: 'one', count: 2, last: 60, buckets: [1, 1] }),
+		group({ code: 'two', count: 3, last: 90, buckets: [0, 3] }),
 	];
 
 	expect(
-		counted(runs, (each) => each.outcome).map((row) => [row.name, row.count, row.last.ended]),
+		counted(groups, (each) => each.category).map((row) => [row.name, row.count, row.last.last]),
 	).toEqual([
-		['type', 2, 90],
+		['type', 5, 90],
 		['busy', 1, 95],
 	]);
-	expect(bucketed(runs, 0, 100, 2).map((bucket) => bucket.total)).toEqual([1, 2]);
+	const summary = { since: 100, until: 200, bucket_ms: 50, total: 6, groups, partial: false };
+	expect(bucketed(summary)).toEqual([
+		{ from: 100, counts: { type: 1 }, total: 1 },
+		{ from: 150, counts: { busy: 1, type: 4 }, total: 5 },
+	]);
 });
 
 test('a type stands below what it is a kind of', () => {

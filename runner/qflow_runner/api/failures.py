@@ -27,6 +27,7 @@ class FailureGroup(BaseModel):
     count: int
     last: int = Field(description="When the newest ended, in milliseconds since 1970")
     run: RunId = Field(description="The newest")
+    execution: str = Field(description="That of the newest")
     message: str = Field(description="What the newest said")
     buckets: list[int] = Field(description="How many there were in each span of time, the oldest first")
 

@@ -21,7 +21,10 @@ DAY_MS = 86_400_000
 
 @dataclass
 class FailureGroup:
-    """Failures of one node that are alike. `buckets` has how many there were in each; `last` is Unix time in ms."""
+    """Failures of one node that are alike. `buckets` has how many there were in each; `last` is Unix time in ms.
+
+    `run`, `execution` and `message` are those of the newest.
+    """
 
     workflow: str
     node: str
@@ -30,6 +33,7 @@ class FailureGroup:
     count: int = 0
     last: int = 0
     run: str = ""
+    execution: str = ""
     message: str = ""
     buckets: list[int] = field(default_factory=lambda: [0] * BUCKETS)
 
@@ -89,15 +93,14 @@ class Failures:
     async def _say_why(self, groups: list[FailureGroup]) -> None:
         """What the newest of each says of itself."""
 
-        async def work(connection: "AsyncConnection") -> dict[str, str]:
+        async def work(connection: "AsyncConnection") -> dict[str, tuple[str, str]]:
             from qflow_runner.store.sql import failure_rows  # noqa: PLC0415 - loaded when it is opened
 
             return await failure_rows.problems(connection, [group.run for group in groups])
 
-        sealed = await self._database.read(work) if groups else {}
+        kept = await self._database.read(work) if groups else {}
         for group in groups:
-            if group.run not in sealed:
-                continue
-            text = open_text(self._database.keys, sealed[group.run], of_run(group.run, "problem"))
+            group.execution, sealed = kept.get(group.run, ("", ""))
+            text = open_text(self._database.keys, sealed, of_run(group.run, "problem")) if sealed else None
             if text is not None:
                 group.message = str(json.loads(text).get("detail", ""))[:MESSAGE]

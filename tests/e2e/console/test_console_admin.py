@@ -27,6 +27,9 @@ async def test_failures_are_counted_by_category_node_and_time(page: Console, api
         )
     await page.go("Errors")
 
+    kinds = page.page.get_by_role("table", name="Kinds of failures")
+    kind = kinds.get_by_role("row").filter(has_text="Divider")
+    await expect(kind).to_contain_text("ZeroDivisionError")
     await expect(page.page.get_by_role("region", name="By category")).to_contain_text("user code")
     row = page.page.get_by_role("region", name="By node").get_by_role("listitem").filter(has_text="Divider")
     await expect(row).to_contain_text("2")

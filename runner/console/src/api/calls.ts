@@ -6,6 +6,7 @@ import type {
 	AuditEvent,
 	DefinitionContent,
 	Execution,
+	FailureSummary,
 	Item,
 	Json,
 	Judgement,
@@ -75,6 +76,9 @@ export const runs = (filter: RunFilter, signal?: Signal) =>
 		'/v1/runs',
 		options(signal, { query: { limit: 50, ...filter } }),
 	);
+
+export const failures = (since: number, signal?: Signal) =>
+	call<FailureSummary>('GET', '/v1/errors/summary', options(signal, { query: { since } }));
 
 export const run = (id: string, signal?: Signal) =>
 	call<RunDetails>('GET', `/v1/runs/${part(id)}`, options(signal));

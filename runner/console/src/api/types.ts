@@ -78,6 +78,32 @@ export interface RunDetails extends Run {
 	logs: LogLine[];
 }
 
+/** Failures of one node that are alike; `run`, `execution` and `message` are the newest's. */
+export interface FailureGroup {
+	workflow: string;
+	node: string;
+	category: string;
+	code: string;
+	count: number;
+	last: number;
+	run: string;
+	execution: string;
+	message: string;
+	/** How many there were in each span of time, the oldest first. */
+	buckets: number[];
+}
+
+/** Times are milliseconds since 1970. */
+export interface FailureSummary {
+	since: number;
+	until: number;
+	bucket_ms: number;
+	total: number;
+	groups: FailureGroup[];
+	/** There are more kinds of failures than these groups. */
+	partial: boolean;
+}
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 export interface Binary {

@@ -1,24 +1,11 @@
-/** Failed runs, counted: by category, code, node, and in time. */
-import type { Run } from '@/api/types';
-
-export const CATEGORIES = [
-	'user_code',
-	'type',
-	'dependency',
-	'policy',
-	'network',
-	'timeout',
-	'memory',
-	'sandbox',
-	'busy',
-	'unavailable',
-	'internal',
-] as const;
+/** Failed runs as the runner counted them, seen by category, by node, and in time. */
+import type { FailureGroup, FailureSummary } from '@/api/types';
 
 export interface Counted {
 	name: string;
 	count: number;
-	last: Run;
+	/** The group with the newest of them. */
+	last: FailureGroup;
 }
 
 export interface Bucket {
@@ -27,32 +14,36 @@ export interface Bucket {
 	total: number;
 }
 
-export function counted(runs: readonly Run[], by: (run: Run) => string): Counted[] {
-	const groups = new Map<string, Counted>();
-	for (const run of runs) {
-		const name = by(run);
-		const known = groups.get(name);
-		if (!known) groups.set(name, { name, count: 1, last: run });
+export function counted(
+	groups: readonly FailureGroup[],
+	by: (group: FailureGroup) => string,
+): Counted[] {
+	const found = new Map<string, Counted>();
+	for (const group of groups) {
+		const name = by(group);
+		const known = found.get(name);
+		if (!known) found.set(name, { name, count: group.count, last: group });
 		else {
-			known.count += 1;
-			if (run.ended > known.last.ended) known.last = run;
+			known.count += group.count;
+			if (group.last > known.last.last) known.last = group;
 		}
 	}
-	return [...groups.values()].sort((a, b) => b.count - a.count || b.last.ended - a.last.ended);
+	return [...found.values()].sort((a, b) => b.count - a.count || b.last.last - a.last.last);
 }
 
-export function bucketed(runs: readonly Run[], from: number, to: number, many: number): Bucket[] {
-	const width = Math.max((to - from) / many, 1);
+export function bucketed({ groups, since, bucket_ms: width }: FailureSummary): Bucket[] {
+	const many = Math.max(...groups.map((group) => group.buckets.length), 1);
 	const buckets = Array.from({ length: many }, (_, at): Bucket => ({
-		from: from + at * width,
+		from: since + at * width,
 		counts: {},
 		total: 0,
 	}));
-	for (const run of runs) {
-		const bucket = buckets[Math.min(Math.floor((run.ended - from) / width), many - 1)];
-		if (!bucket || run.ended < from) continue;
-		bucket.counts[run.outcome] = (bucket.counts[run.outcome] ?? 0) + 1;
-		bucket.total += 1;
-	}
+	for (const group of groups)
+		for (const [at, count] of group.buckets.entries()) {
+			const bucket = buckets[at];
+			if (!bucket || !count) continue;
+			bucket.counts[group.category] = (bucket.counts[group.category] ?? 0) + count;
+			bucket.total += count;
+		}
 	return buckets;
 }

@@ -40,7 +40,11 @@ async def counted(
     return [dict(row) for row in (await connection.execute(asked)).mappings()]
 
 
-async def problems(connection: AsyncConnection, runs: list[str]) -> dict[str, str]:
-    """What is kept of these runs' failures, as it is kept."""
-    asked = select(run_details.c.id, run_details.c.problem).where(run_details.c.id.in_(runs))
-    return {row.id: row.problem for row in await connection.execute(asked) if row.problem}
+async def problems(connection: AsyncConnection, runs: list[str]) -> dict[str, tuple[str, str]]:
+    """The executions of these runs, and what is kept of their failures, as it is kept."""
+    asked = (
+        select(node_runs.c.id, node_runs.c.execution, run_details.c.problem)
+        .outerjoin(run_details, run_details.c.id == node_runs.c.id)
+        .where(node_runs.c.id.in_(runs))
+    )
+    return {row.id: (row.execution, row.problem or "") for row in await connection.execute(asked)}
