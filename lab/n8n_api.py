@@ -67,6 +67,8 @@ class N8nApi:
     async def sign_in(cls, url: str) -> Self:
         """Sign in as the owner, who is made if there is none yet."""
         http = aiohttp.ClientSession(
+            # n8n hangs up on a connection that is idle for 5 seconds, at times in the moment of the next call.
+            connector=aiohttp.TCPConnector(force_close=True),
             headers={"browser-id": BROWSER_ID},
             # n8n's address is an IP address, of which aiohttp keeps no cookies by default.
             cookie_jar=aiohttp.CookieJar(unsafe=True),
