@@ -163,12 +163,15 @@ async function askRunner(body) {
 }
 
 function notChecked(why, detail) {
-	if (Date.now() - warnedAt >= WARN_EVERY_MS) {
-		warnedAt = Date.now();
-		const about = [settings.url, detail].filter(Boolean).join(', ');
-		console.warn(`Qflow: links are not checked, everything is let through. The runner (${about}): ${why}.`);
-	}
+	const about = [settings.url, detail].filter(Boolean).join(', ');
+	warn(`the runner (${about}): ${why}`);
 	return new NotCheckedError(`the Qflow runner: ${why}`);
+}
+
+function warn(why) {
+	if (Date.now() - warnedAt < WARN_EVERY_MS) return;
+	warnedAt = Date.now();
+	console.warn(`Qflow: links are not checked, everything is let through: ${why}.`);
 }
 
 // --- publish and run ------------------------------------------------------------------------------------------------
@@ -191,15 +194,18 @@ class LinkRefusedError extends Error {
 	}
 }
 
+/** n8n names no workflow where it hands an execution to its workers, or tells of one that failed before it began. */
 async function refuseBadLinks(workflow) {
-	const part = relevantPart(workflow);
-	if (part === undefined) return;
+	if (!workflow) return;
 	let answer;
 	try {
+		const part = relevantPart(workflow);
+		if (part === undefined) return;
 		answer = await check(part);
 	} catch (error) {
-		if (error instanceof NotCheckedError) return;
-		throw error;
+		// What this file does not understand of an n8n must not stop it.
+		if (!(error instanceof NotCheckedError)) warn(`this hook file cannot read the workflow: ${error.message}`);
+		return;
 	}
 	const refused = answer.links.filter((link) => link.verdict === 'incompatible');
 	if (refused.length > 0) throw new LinkRefusedError(refused);

@@ -13,7 +13,7 @@ from playwright.async_api import Locator, Page, expect
 
 from lab import cache, parts
 from lab.browser import Editor, editor
-from lab.cache import ROOT
+from lab.cache import ROOT, VERSIONS
 from lab.errors import RequestFailedError
 from lab.hooks import with_hooks
 from lab.n8n import N8n
@@ -354,11 +354,17 @@ async def test_publishing_and_running_are_refused_and_saving_never_is(checked: P
     saved = await checked.save(webhook(workflow("refused-flow", BAD)))
 
     publishing = await refused(api.activate(saved))
-    running = await refused(api.start_step(saved, "Ages"))
-
-    assert (400, 422) == (publishing.status, running.status)
+    assert 400 == publishing.status
     assert REFUSED.search(publishing.body)
-    assert REFUSED.search(running.body)
+
+    if VERSIONS["N8N_VERSION"].startswith("2.39."):  # it asks once the execution has begun, which fails then
+        run = await api.run_step(saved, "Ages")
+        assert "error" == run.status
+        assert REFUSED.search(str(run.error))
+    else:
+        running = await refused(api.start_step(saved, "Ages"))
+        assert 422 == running.status
+        assert REFUSED.search(running.body)
 
     saved = await api.update_workflow({**saved, "name": "refused-flow, saved again"})
     assert "refused-flow, saved again" == saved["name"]

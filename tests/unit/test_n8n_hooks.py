@@ -210,6 +210,15 @@ async def test_a_workflow_without_qflow_nodes_costs_no_request(tmp_path: Path, f
     assert ([None, None], []) == (reply["thrown"], fake.asked)
 
 
+async def test_what_an_n8n_hands_out_otherwise_is_let_through(tmp_path: Path, fake: FakeRunner) -> None:
+    """Nothing, where it only tells that an execution begins elsewhere; or a form that no n8n has today."""
+    odd = {"name": "Odd", "nodes": [None, 7, qflow("A", "def a(): ...")], "connections": {}}
+    reply, log = await call(tmp_path, fake.url, [("preExecute", None), ("preExecute", odd)])
+
+    assert [None, None] == reply["thrown"]
+    assert 1 == log.count("this hook file cannot read the workflow")
+
+
 async def test_a_runner_that_hangs_is_waited_for_once(tmp_path: Path, fake: FakeRunner) -> None:
     """Three seconds for the first, nothing for the next; all are let through, and one warning is logged."""
     fake.answer = fake.hangs
