@@ -8,6 +8,7 @@ from shutil import which
 from typing import Literal
 
 from playwright.async_api import Locator, Page, ViewportSize, async_playwright
+from playwright.async_api import TimeoutError as TooLate
 
 from lab.errors import LabError
 from lab.n8n_api import OWNER_EMAIL, OWNER_PASSWORD
@@ -21,6 +22,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+FADED_MS = 5_000
 SIZE = ViewportSize(width=1440, height=900)
 # What n8n lays over its editor and has nothing to do with the workflow.
 CLUTTER = """
@@ -63,8 +65,13 @@ class Editor:
         await self.panel.wait_for()
 
     async def close_node(self) -> None:
+        """As a person does, who presses the key again: a dialog over the panel that is fading away takes the first."""
         await self.page.keyboard.press("Escape")
-        await self.panel.wait_for(state="hidden")
+        try:
+            await self.panel.wait_for(state="hidden", timeout=FADED_MS)
+        except TooLate:
+            await self.page.keyboard.press("Escape")
+            await self.panel.wait_for(state="hidden")
 
     @property
     def panel(self) -> Locator:
