@@ -285,8 +285,11 @@ async def test_a_link_that_cannot_work_is_taken_away_as_it_is_drawn(
     await canvas.editor.tidy()
     await canvas.editor.screenshot(pictures / "links-refused.png")
 
+    await canvas.refusal.get_by_role("button", name="Close").click()
+    await expect(canvas.refusal).to_be_hidden()
     await canvas.page.keyboard.press("Control+z")
     await canvas.page.keyboard.press("Control+Shift+z")
+    await expect(canvas.refusal).to_contain_text(REFUSED)
     await _until(canvas.wires, before)
     await expect(canvas.edge(*BAD)).to_have_count(0)
 
