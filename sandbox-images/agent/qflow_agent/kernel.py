@@ -86,6 +86,15 @@ def processes_full() -> bool:
     return False
 
 
+def processes_refused() -> int:
+    """How often the kernel refused a process to this sandbox and to this process's group in it; 0 where it does not tell."""
+    total = 0
+    for base in PROCESSES:
+        for directory in {base, os.path.join(base, own_group())}:
+            total += _counted(os.path.join(directory, "pids.events"), "max") or 0
+    return total
+
+
 def oom_kills() -> Optional[int]:
     """How often the kernel ended a process of this sandbox for want of memory; None where it does not tell.
 
@@ -101,14 +110,22 @@ def oom_kills() -> Optional[int]:
 
 def _oom_kills(paths: Sequence[str]) -> Optional[int]:
     for path in paths:
-        try:
-            with open(path) as counters:
-                for line in counters:
-                    name, _, value = line.partition(" ")
-                    if name == "oom_kill":
-                        return int(value)
-        except OSError:
-            continue
+        kills = _counted(path, "oom_kill")
+        if kills is not None:
+            return kills
+    return None
+
+
+def _counted(path: str, what: str) -> Optional[int]:
+    """A number in a file of names and numbers."""
+    try:
+        with open(path) as counters:
+            for line in counters:
+                name, _, value = line.partition(" ")
+                if name == what:
+                    return int(value)
+    except (OSError, ValueError):
+        pass
     return None
 
 

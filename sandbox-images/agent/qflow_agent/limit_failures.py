@@ -17,6 +17,26 @@ _PROCESSES = (
 )
 
 
+class _Refusals:
+    """The kernel's count of processes that it refused: by the time somebody asks, those that were there may be gone."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def look(self) -> bool:
+        """Whether there were more since the last look."""
+        seen, self._seen = self._seen, kernel.processes_refused()
+        return self._seen != seen
+
+
+_REFUSALS = _Refusals()
+
+
+def begin() -> None:
+    """What was refused to others before this process began is not its matter."""
+    _REFUSALS.look()
+
+
 def limit_met(error: BaseException) -> Optional[Tuple[str, str]]:
     """Which, as a problem's code, and what to do; None where it was none."""
     if isinstance(error, OSError):
@@ -24,7 +44,8 @@ def limit_met(error: BaseException) -> Optional[Tuple[str, str]]:
         if type(number) is int and number in _HINTS:
             return "limit_reached", _HINTS[number]
         # A socket that does not block says the same, and has nothing to do with processes.
-        return _PROCESSES if number == errno.EAGAIN and kernel.processes_full() else None
+        refused = number == errno.EAGAIN and (_REFUSALS.look() or kernel.processes_full())
+        return _PROCESSES if refused else None
     if isinstance(error, RuntimeError):
         arguments = BaseException.__dict__["args"].__get__(error)
         if arguments and arguments[0] == "can't start new thread":

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Dict
 
-from qflow_agent import __version__, egress_proxy, kernel, usage, wire
+from qflow_agent import __version__, egress_proxy, kernel, limit_failures, usage, wire
 from qflow_agent.call import Outcome, call
 from qflow_agent.channel import Channel
 from qflow_agent.definition import Loaded, load
@@ -34,6 +34,7 @@ def serve(path: str, token: str, home: str, *, spare: bool) -> None:
     """Dial in and answer runs until the runner closes the connection."""
     os.environ.update(HOME=home, TMPDIR=home)
     os.chdir(home)
+    limit_failures.begin()
     channel = Channel(path)
     session = _Session(Exchange(channel), Output(home))
     signal.signal(signal.SIGALRM, _raise_time_limit)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import qflow_agent
-from qflow_agent import usage
+from qflow_agent import kernel, limit_failures, usage
 from qflow_agent.failures import problem_of
 from qflow_agent.limit_failures import limit_met
 
@@ -46,6 +46,24 @@ def test_limits(error: Exception, code: str) -> None:
 )
 def test_what_is_no_limit(error: Exception) -> None:
     """Other errors stay the code's own."""
+    assert limit_met(error) is None
+
+
+def test_a_refused_process_is_told_by_the_kernels_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though those that filled the limit are gone; and what was refused before is not told again."""
+    events = tmp_path / "pids.events"
+    monkeypatch.setattr(kernel, "PROCESSES", (str(tmp_path),))
+    events.write_text("max 3\n")
+    limit_failures.begin()
+    error = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    assert limit_met(error) is None
+    events.write_text("max 4\n")
+    met = limit_met(error)
+    assert met is not None
+    assert "process_limit" == met[0]
     assert limit_met(error) is None
 
 
