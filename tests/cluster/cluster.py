@@ -45,6 +45,8 @@ class Cluster:
     keys: str = field(default_factory=lambda: Fernet.generate_key().decode())
     settings: dict[str, Any] = field(default_factory=lambda: dict(QUICK))
     started: list[RunnerProcess] = field(default_factory=list)
+    bucket: str = ""
+    """In the place of a shared directory."""
 
     async def api(self, *, ready: bool = False, **settings: Any) -> RunnerProcess:
         """With `ready` it is waited for until there are workers."""
@@ -69,7 +71,7 @@ class Cluster:
         shared = {
             "redis_url": self.redis.url,
             "database_url": self.postgres.url(self.database),
-            "shared_dir": self.folder / "shared",
+            **({"shared_bucket": self.bucket} if self.bucket else {"shared_dir": self.folder / "shared"}),
             "encryption_keys": self.keys,
         }
         return shared | self.settings | settings

@@ -27,6 +27,8 @@ async def readiness(state: State) -> Readiness:
             reason=f"the event loop was at most {state.lag.most_s * 1000:.0f} ms late in the last minute",
         ),
     }
+    if state.shared.health is not None:
+        parts["shared"] = Part(ok=state.shared.health.ok, reason=state.shared.health.reason)
     redis = state.cache.stats()["up"].get("redis")
     if redis is not None:
         parts["redis"] = Part(ok=redis, reason=_redis(up=redis))

@@ -25,8 +25,10 @@ from qflow_runner.api.installed import finder
 from qflow_runner.api.operations import calls_of
 from qflow_runner.api.routes import ROUTES, Route
 from qflow_runner.api.saving import resolver
+from qflow_runner.api.shared import SharedPlace
 from qflow_runner.api.state import STATE, State
 from qflow_runner.audit import Audit
+from qflow_runner.blobs import blobs_for
 from qflow_runner.cache import Inputs, ResultCache
 from qflow_runner.code_policy import CodePolicy, rules_of
 from qflow_runner.definitions import Definitions
@@ -101,7 +103,7 @@ def build_state(
     files = Files(settings)
     values = Values(Spill(settings, keys))
     cache = ResultCache(settings, keys)
-    inputs = Inputs(settings, keys, identity)
+    inputs = Inputs(settings, keys)
     layers = Layers(settings, backend.compile, backend.confine)
     vetting = Vetting(settings, Advisories(settings))
     egress = Egress(settings)
@@ -172,6 +174,7 @@ def build_state(
         vetting=vetting,
         upgrades=Upgrades(layers, vetting, Replayer(flow, keeper, sessions, files)),
         spill=values.store,
+        shared=SharedPlace(settings),
         admission=admission,
         drain=Drain(),
         lag=LoopLag(),
@@ -183,7 +186,7 @@ def build_state(
 
 def large_items(settings: Settings, keys: Keys) -> Spill:
     """Where items lie that are too large for a cluster's queue; what nobody fetched is removed within hours."""
-    return Spill(settings, keys, path=settings.payloads_path, days=PAYLOAD_DAYS)
+    return Spill(settings, keys, blobs=blobs_for(settings, "payloads"), days=PAYLOAD_DAYS)
 
 
 def build_app(state: State, routes: Iterable[Route] = ROUTES) -> web.Application:
@@ -214,6 +217,7 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
         state.vetting.open(),
         state.cache.open(),
         state.inputs.open(),
+        state.shared.open(),
         state.tracing.open(),
     )
     await asyncio.gather(state.engine.open(), state.analyzer.open())
@@ -236,6 +240,7 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
         state.vetting.close(),
         state.cache.close(),
         state.inputs.close(),
+        state.shared.close(),
         state.tracing.close(),
         state.database.close(),
     )

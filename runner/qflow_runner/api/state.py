@@ -9,6 +9,7 @@ from qflow_runner.access import Tokens
 from qflow_runner.admission import Admission
 from qflow_runner.analysis import Analyzer
 from qflow_runner.api.guard import Guard
+from qflow_runner.api.shared import SharedPlace
 from qflow_runner.audit import Audit
 from qflow_runner.cache import Inputs, ResultCache
 from qflow_runner.code_policy import CodePolicy
@@ -66,6 +67,7 @@ class State:
     vetting: Vetting
     upgrades: Upgrades
     spill: Spill
+    shared: SharedPlace
     admission: Admission
     drain: "Drain"
     lag: LoopLag

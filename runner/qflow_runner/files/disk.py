@@ -1,19 +1,17 @@
 """Worker threads for what may block: the event loop never touches the disk itself."""
 
 import asyncio
-import errno
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from qflow_runner.errors import DiskFailed, DiskFull, QflowError
+from qflow_runner.blobs import problem
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Reader(Protocol):
@@ -79,10 +77,3 @@ class Disk:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.warning("disk.failed", reason=str(error))
-
-
-def problem(error: OSError) -> QflowError:
-    reason = error.strerror or type(error).__name__
-    if error.errno in NO_ROOM:
-        return DiskFull(f"The runner's disk took no more: {reason}.")
-    return DiskFailed(f"The runner could not use its disk: {reason}.")

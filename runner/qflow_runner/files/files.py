@@ -10,12 +10,13 @@ from typing import Any, cast
 
 import structlog
 
+from qflow_runner.blobs import Buffer, blobs_for
 from qflow_runner.errors import FileIdInvalid, FileUnknown, UploadBroken
 from qflow_runner.files.disk import Disk
 from qflow_runner.files.finding import find, find_all, look
-from qflow_runner.files.lane import Buffer
-from qflow_runner.files.plain import PlainReader, gone, link_to, unlink
-from qflow_runner.files.shelf import Entry, Shelf
+from qflow_runner.files.layout import Entry, Layout
+from qflow_runner.files.plain import PlainReader, gone, place, unlink
+from qflow_runner.files.shelf import Shelf
 from qflow_runner.files.tidy import Tidy
 from qflow_runner.files.writer import FileWriter, StoredFile, checked_id, clean_mime, clean_name, too_large
 from qflow_runner.observe import metrics
@@ -35,10 +36,9 @@ class Files:
     def __init__(self, settings: Settings, *, stalled_s: float = STALLED_S) -> None:
         self._disk = Disk("qflow-files")
         self._shelf = Shelf(
-            settings.files_path,
+            Layout(blobs_for(settings, "files", settings.files_dir), shared=settings.shared),
             settings.files_total_mb << 20,
             settings.files_keep_s,
-            shared=settings.shared_dir is not None,
         )
         self._limit = settings.files_max_mb << 20
         self._stalled_s = stalled_s
@@ -110,7 +110,6 @@ class Files:
             clean_name(name),
             clean_mime(mime),
             0,
-            self._shelf.data(entry),
             entry,
         )
         return FileWriter(
@@ -134,7 +133,7 @@ class Files:
 
     async def read(self, stored: StoredFile) -> AsyncGenerator[bytes]:
         """Its content, piece by piece. Raises FileUnknown when it is gone, before the first piece."""
-        async with aclosing(self._disk.chunks(PlainReader(stored.path))) as pieces:
+        async with aclosing(self._disk.chunks(PlainReader(self._shelf.layout, stored.entry))) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -148,7 +147,7 @@ class Files:
             raise gone()
         links = self._links.setdefault(stored.entry.name, {})
         link = links.setdefault(directory, directory / secrets.token_urlsafe(24))
-        await self._disk.call(link_to, stored.path, link)
+        await self._disk.call(place, self._shelf.layout, stored.entry, link)
         if not self._shelf.has(stored.entry):  # removed meanwhile, and perhaps before there was a link
             self._disk.call_later(unlink, [link])
             raise gone()
@@ -186,7 +185,7 @@ class Files:
             self._check_free(stored.entry)
         except FileIdInvalid:
             self._shelf.release(stored.entry.workflow, reserved)
-            self._disk.call_later(self._shelf.unlink, [stored.entry])
+            self._disk.call_later(self._shelf.layout.unlink, [stored.entry])
             raise
         self._known[stored.entry.name] = stored
         metrics.FILES_STORED.inc()
@@ -212,16 +211,17 @@ class Files:
         for entry in entries:
             self._known.pop(entry.name, None)
             links.extend(self._links.pop(entry.name, {}).values())
-        await self._disk.call(self._shelf.unlink, entries)
+        await self._disk.call(self._shelf.layout.unlink, entries)
         await self._disk.call(unlink, links)
 
     def _read_head(self, entry: Entry) -> StoredFile:
         """Once per file that another runner left. Blocks."""
-        path = self._shelf.head(entry)
+        name = self._shelf.layout.head(entry)
+        held = self._shelf.layout.blobs.read(name)
         try:
-            about = cast("dict[str, Any]", json.loads(path.read_bytes()))
+            about = cast("dict[str, Any]", json.loads(held.content if held else b""))
             texts = {each: str(about[each]) for each in ("id", "workflow", "execution", "name", "mime")}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("file.damaged", file=path.name, reason=str(error))
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("file.damaged", file=name, reason=str(error))
             raise FileUnknown("What the runner knew of this file is damaged.") from None
-        return StoredFile(**texts, size=entry.size, path=self._shelf.data(entry), entry=entry)
+        return StoredFile(**texts, size=entry.size, entry=entry)

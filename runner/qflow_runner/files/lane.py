@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from qflow_runner.blobs import Buffer
 from qflow_runner.errors import DiskFailed, QflowError, UploadBroken
 from qflow_runner.files.disk import Disk
 
-Buffer = bytes | bytearray | memoryview
 Result_co = TypeVar("Result_co", covariant=True)
 
 HIGH = 2 * 1024 * 1024

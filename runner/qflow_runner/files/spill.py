@@ -9,17 +9,18 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from qflow_runner.blobs import Blobs, Reading, blobs_for
 from qflow_runner.errors import ValueDamaged
 from qflow_runner.files.disk import Disk
 from qflow_runner.files.finding import find, find_all, look
-from qflow_runner.files.shelf import Entry, Shelf
+from qflow_runner.files.layout import Entry, Layout
+from qflow_runner.files.shelf import OVERHEAD, Shelf
 from qflow_runner.files.spill_writer import CHUNK, TAG, SpilledValue, SpillWriter, nonce
 from qflow_runner.files.tidy import Tidy
 from qflow_runner.files.writer import checked_id
@@ -43,19 +44,20 @@ class Spill:
         keys: Keys,
         now: Callable[[], float] = time.time,
         *,
-        path: Path | None = None,
+        blobs: Blobs | None = None,
         days: float | None = None,
+        total_mb: int | None = None,
+        overhead: int = OVERHEAD,
     ) -> None:
-        """Of the values behind references, unless `path` and `days` say of what else, and how long they are kept."""
+        """Of the values behind references, unless `blobs` says where others lie; `days` is how long they are kept."""
         self._disk = Disk("qflow-spill", threads=2)
         self._keys = keys
         self._days = days or settings.spill_days
         self._shelf = Shelf(
-            path or settings.spill_path,
-            settings.spill_total_mb << 20,
+            Layout(blobs or blobs_for(settings, "spill", settings.spill_dir), now, shared=settings.shared),
+            (total_mb or settings.spill_total_mb) << 20,
             self._days * _DAY_S,
-            now,
-            shared=settings.shared_dir is not None,
+            overhead,
         )
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._rotating = asyncio.Lock()
@@ -94,7 +96,7 @@ class Spill:
         entry = await find(self._disk, self._shelf, workflow, reference)
         if entry is None:
             return None
-        token = await self._disk.call(_head, self._shelf.head(entry))
+        token = await self._disk.call(self._head, entry)
         if token is None:
             if not self._shelf.has(entry):
                 return None
@@ -131,7 +133,7 @@ class Spill:
 
     async def read(self, value: SpilledValue) -> AsyncGenerator[bytes]:
         """Its bytes, chunk by chunk; each is good when it comes. Raises ValueDamaged when the next one is not."""
-        reader = _SealedReader(self._shelf.data(value.entry), value)
+        reader = _SealedReader(self._shelf.layout, value)
         async with aclosing(self._disk.chunks(reader)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -142,7 +144,7 @@ class Spill:
         if entry is None:
             return False
         self._shelf.remove(entry)
-        await self._disk.call(self._shelf.unlink, [entry])
+        await self._disk.call(self._shelf.layout.unlink, [entry])
         return True
 
     async def forget(self, execution: str, why: str) -> int:
@@ -151,7 +153,7 @@ class Spill:
         for entry in entries:
             self._shelf.remove(entry)
         self._remember(entries, why)
-        await self._disk.call(self._shelf.unlink, entries)
+        await self._disk.call(self._shelf.layout.unlink, entries)
         return len(entries)
 
     async def sweep(self) -> None:
@@ -162,7 +164,7 @@ class Spill:
         self._remember(
             outdated, f"it was kept for {self._days:g} days, or there was no room for it any longer"
         )
-        await self._disk.call(self._shelf.unlink, outdated)
+        await self._disk.call(self._shelf.layout.unlink, outdated)
         if self._newest != self._keys.newest:
             self._newest = self._keys.newest
             await self._rotate_all()
@@ -174,15 +176,19 @@ class Spill:
             for entry in self._shelf.all():
                 renewed += await self._disk.call(self._renew, entry)
                 if not self._shelf.has(entry):  # removed meanwhile, and perhaps before its new head came
-                    await self._disk.call(self._shelf.unlink, [entry])
+                    await self._disk.call(self._shelf.layout.unlink, [entry])
         return renewed
 
+    def _head(self, entry: Entry) -> bytes | None:
+        held = self._shelf.layout.blobs.read(self._shelf.layout.head(entry))
+        return held.content if held else None
+
     def _renew(self, entry: Entry) -> int:
-        token = _head(self._shelf.head(entry))
+        token = self._head(entry)
         fresh = None if token is None else self._keys.renewed(token)
         if fresh is None:
             return 0
-        self._shelf.write_head(entry, fresh)
+        self._shelf.layout.write_head(entry, fresh)
         return 1
 
     async def _rotate_all(self) -> None:
@@ -195,13 +201,13 @@ class Spill:
         metrics.SPILLED_BYTES.inc(value.size)
         replaced = self._shelf.add(value.entry, reserved)
         if replaced is not None:
-            self._disk.call_later(self._shelf.unlink, [replaced])
+            self._disk.call_later(self._shelf.layout.unlink, [replaced])
 
     def _evicted(self, entries: list[Entry]) -> None:
         metrics.EVICTED.labels(kind="value").inc(len(entries))
         log.warning("spill.evicted", count=len(entries), reason="no room for a new value")
         self._remember(entries, "there was no room for it any longer")
-        self._disk.call_later(self._shelf.unlink, entries)
+        self._disk.call_later(self._shelf.layout.unlink, entries)
 
     def _remember(self, entries: list[Entry], why: str) -> None:
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self._shelf.now()))
@@ -213,9 +219,10 @@ class Spill:
 
 
 class _SealedReader:
-    def __init__(self, path: Path, value: SpilledValue) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
+    def __init__(self, layout: Layout, value: SpilledValue) -> None:
+        self._blobs = layout.blobs
+        self._name = layout.data(value.entry)
+        self._file: Reading | None = None
         self._opener = AESGCM(value.key)
         self._number = 0
         self._left = value.size
@@ -226,7 +233,7 @@ class _SealedReader:
             return b""
         if self._file is None:
             try:
-                self._file = self._path.open("rb", buffering=0)
+                self._file = self._blobs.reader(self._name)
             except FileNotFoundError:
                 raise ValueDamaged("A spilled value is missing on the runner's disk.") from None
         size = min(self._left, CHUNK)
@@ -246,10 +253,3 @@ class _SealedReader:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-
-
-def _head(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None

@@ -1,4 +1,4 @@
-"""An encrypted value that is being written, and the form in which it lies on disk.
+"""An encrypted value that is being written, and the form in which it is kept.
 
 `.data` is the value in chunks of CHUNK bytes, the last one shorter or full, each sealed with AES-256-GCM under a key
 of this file alone: ciphertext and tag. The nonce is the chunk's number and whether it is the last, so a chunk that is
@@ -7,17 +7,18 @@ whose value it is. A rotation of keys writes the head again, and not the value.
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from qflow_runner.blobs import Buffer, Writing
 from qflow_runner.errors import FileTooLarge
 from qflow_runner.files.disk import Disk
-from qflow_runner.files.lane import Buffer, Lane
-from qflow_runner.files.shelf import OVERHEAD, Entry, Shelf
+from qflow_runner.files.lane import Lane
+from qflow_runner.files.layout import Entry, Layout
+from qflow_runner.files.shelf import Shelf
 from qflow_runner.keys import Keys
 
 CHUNK = 1024 * 1024
@@ -63,8 +64,8 @@ class SpillWriter:
         self._evicted = evicted
         self._finished = finished
         self._reserved = 0
-        self._lane = Lane(disk, _SealingSink(shelf, keys, value), self._ended)
-        self._reserve(OVERHEAD)
+        self._lane = Lane(disk, _SealingSink(shelf.layout, keys, value), self._ended)
+        self._reserve(shelf.overhead)
 
     @property
     def full(self) -> bool:
@@ -102,8 +103,8 @@ class SpillWriter:
 
 
 class _SealingSink:
-    def __init__(self, shelf: Shelf, keys: Keys, value: SpilledValue) -> None:
-        self._shelf = shelf
+    def __init__(self, layout: Layout, keys: Keys, value: SpilledValue) -> None:
+        self._layout = layout
         self._keys = keys
         self._value = value
         self._sealer = AESGCM(value.key)
@@ -111,7 +112,7 @@ class _SealingSink:
         self._number = 0
         self._size = 0
         self._written = 0
-        self._descriptor = -1
+        self._file: Writing | None = None
 
     def write(self, chunks: list[Buffer]) -> None:
         for chunk in chunks:
@@ -132,30 +133,25 @@ class _SealingSink:
                 self._waiting += view[start:]
 
     def finish(self) -> SpilledValue:
-        self._seal(self._waiting, last=True)
-        self._close()
-        entry = replace(self._value.entry, size=self._written, made=self._shelf.now())
+        self._seal(self._waiting, last=True).close()
+        entry = replace(self._value.entry, size=self._written, made=self._layout.now())
         value = replace(self._value, size=self._size, made=entry.made, entry=entry)
-        self._shelf.write_head(entry, self._keys.wrap(head(value)))
+        self._layout.write_head(entry, self._keys.wrap(head(value)))
         return value
 
     def discard(self) -> None:
-        self._close()
-        self._shelf.unlink([self._value.entry])
+        if self._file is not None:
+            self._file.discard()
+        self._layout.unlink([self._value.entry])
 
-    def _seal(self, chunk: Buffer, *, last: bool) -> None:
-        if self._descriptor < 0:
-            self._descriptor = self._shelf.create(self._value.entry)
-        sealed = memoryview(self._sealer.encrypt(nonce(self._number, last=last), chunk, None))
+    def _seal(self, chunk: Buffer, *, last: bool) -> Writing:
+        if self._file is None:
+            self._file = self._layout.writer(self._value.entry)
+        sealed = self._sealer.encrypt(nonce(self._number, last=last), chunk, None)
         self._number += 1
         self._written += len(sealed)
-        while sealed:
-            sealed = sealed[os.write(self._descriptor, sealed) :]
-
-    def _close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.write(sealed)
+        return self._file
 
 
 def nonce(number: int, *, last: bool) -> bytes:

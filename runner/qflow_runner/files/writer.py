@@ -1,16 +1,16 @@
 """A plain file that is being written, chunk by chunk."""
 
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from qflow_runner.blobs import Buffer, Writing
 from qflow_runner.errors import FileIdInvalid, FileTooLarge
 from qflow_runner.files.disk import Disk
-from qflow_runner.files.lane import Buffer, Lane
-from qflow_runner.files.shelf import OVERHEAD, Entry, Shelf
+from qflow_runner.files.lane import Lane
+from qflow_runner.files.layout import Entry, Layout
+from qflow_runner.files.shelf import Shelf
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MIME = re.compile(
@@ -22,7 +22,7 @@ ANY_MIME = "application/octet-stream"
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A finished file. `path` is the runner's own and not for guests: see `Files.place`."""
+    """A finished file. Guests see it by `Files.place`."""
 
     id: str
     workflow: str
@@ -30,7 +30,6 @@ class StoredFile:
     name: str
     mime: str
     size: int
-    path: Path
     entry: Entry = field(repr=False)
 
 
@@ -62,8 +61,8 @@ class FileWriter:
         self._finished = finished
         self._size = 0
         self._reserved = 0
-        self._lane = Lane(disk, _PlainSink(shelf, stored), self._ended)
-        self._reserve(OVERHEAD)
+        self._lane = Lane(disk, _PlainSink(shelf.layout, stored), self._ended)
+        self._reserve(shelf.overhead)
 
     @property
     def full(self) -> bool:
@@ -105,26 +104,20 @@ class FileWriter:
 
 
 class _PlainSink:
-    def __init__(self, shelf: Shelf, stored: StoredFile) -> None:
-        self._shelf = shelf
+    def __init__(self, layout: Layout, stored: StoredFile) -> None:
+        self._layout = layout
         self._stored = stored
-        self._descriptor = -1
+        self._file: Writing | None = None
         self._size = 0
 
     def write(self, chunks: list[Buffer]) -> None:
-        if self._descriptor < 0:
-            self._descriptor = self._shelf.create(self._stored.entry)
+        file = self._opened()
         for chunk in chunks:
-            left = memoryview(chunk)
-            while left:
-                left = left[os.write(self._descriptor, left) :]
+            file.write(chunk)
             self._size += len(chunk)
 
     def finish(self) -> Entry:
-        self.write([])
-        # A sandbox's user reads it through a link; nobody writes it again. The directory is closed to others.
-        os.fchmod(self._descriptor, 0o444)
-        self._close()
+        self._opened().close()
         stored = self._stored
         about = {
             "id": stored.id,
@@ -133,17 +126,19 @@ class _PlainSink:
             "name": stored.name,
             "mime": stored.mime,
         }
-        self._shelf.write_head(stored.entry, json.dumps(about).encode())
-        return replace(stored.entry, size=self._size, made=self._shelf.now())
+        self._layout.write_head(stored.entry, json.dumps(about).encode())
+        return replace(stored.entry, size=self._size, made=self._layout.now())
 
     def discard(self) -> None:
-        self._close()
-        self._shelf.unlink([self._stored.entry])
+        if self._file is not None:
+            self._file.discard()
+        self._layout.unlink([self._stored.entry])
 
-    def _close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+    def _opened(self) -> Writing:
+        if self._file is None:
+            # A sandbox's user reads it through a link; nobody writes it again. The directory is closed to others.
+            self._file = self._layout.writer(self._stored.entry, 0o444)
+        return self._file
 
 
 def too_large(limit: int) -> FileTooLarge:

@@ -6,10 +6,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
+from qflow_runner.blobs import blobs_for, problem
 from qflow_runner.ending import end
 from qflow_runner.errors import (
     BuildKilled,
@@ -48,6 +49,10 @@ log = structlog.get_logger()
 
 RECHECK_S = 60.0
 READ_KEPT = 10_000
+REFRESH_S = 5.0
+"""How soon a lock that another runner changed is seen, where asking for it takes more than microseconds."""
+
+Result = TypeVar("Result")
 
 
 class Layers:
@@ -81,6 +86,8 @@ class Layers:
     async def open(self) -> None:
         """Read the layers and the constraints there are, and remove what a killed build left."""
         await asyncio.to_thread(self._open)
+        if not self._book.near:
+            self._later(self._follow())
 
     async def close(self) -> None:
         """Stop builds; finished layers stay."""
@@ -101,7 +108,7 @@ class Layers:
         asked = self._asked(requirements)
         key = self._book.key(asked, python)
         return self._book.current(key) or await self._locking.run(
-            key, lambda: self._resolve(key, asked, python, like)
+            key, lambda: self._first(key, asked, python, like)
         )
 
     def decided(self, requirements: Sequence[str], python: str) -> int:
@@ -119,15 +126,15 @@ class Layers:
         await self._locking.settled(key)
         async with self._resolving:
             new = await self._resolver.resolve(asked, python, refresh=True)
-        return change_between(key, self._book.current(key), new)
+        return change_between(key, await self._in_book(self._book.fetch, key), new)
 
     async def accept(self, change: LockChange) -> Lock:
         """From now on `lock` answers the new one. Raises LockMoved when another was accepted in between."""
-        return await asyncio.to_thread(self._book.accept, change)
+        return await self._in_book(self._book.accept, change)
 
     async def rollback(self, requirements: Sequence[str], python: str) -> Lock:
         """Back to the lock before the last upgrade. Raises LockMoved when there is none."""
-        return await asyncio.to_thread(self._book.rollback, self.key(requirements, python))
+        return await self._in_book(self._book.rollback, self.key(requirements, python))
 
     async def layer(self, lock: Lock) -> Layer:
         """The directory for a lock, built when it is missing or was changed. Raises DependencyError."""
@@ -214,7 +221,7 @@ class Layers:
         resolver = Resolver(self._uv, constraints, offline=settings.wheels_dir is not None)
         self._resolver = Chooser(resolver, constraints, self._kept, sources)
         self._book = LockBook(
-            settings.locks_path,
+            blobs_for(settings, "locks"),
             [
                 hashlib.sha256(constraints.encode()).hexdigest(),
                 self._uv.platform,
@@ -239,6 +246,24 @@ class Layers:
             self._read[given] = asked
         return asked
 
+    async def _in_book(self, function: Callable[..., Result], *args: Any) -> Result:
+        try:
+            return await asyncio.to_thread(function, *args)
+        except OSError as error:
+            raise problem(error) from error
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            try:
+                await self._in_book(self._book.refresh)
+            except QflowError as error:
+                log.warning("locks.not_followed", reason=error.detail)
+
+    async def _first(self, key: str, asked: Asked, python: str, like: Sequence[str]) -> Lock:
+        """This process does not know the lock; perhaps another one made it."""
+        return await self._in_book(self._book.fetch, key) or await self._resolve(key, asked, python, like)
+
     async def _resolve(self, key: str, asked: Asked, python: str, like: Sequence[str]) -> Lock:
         start = BuildProgress(key, "resolve")
         self._board.tell(start)
@@ -246,7 +271,7 @@ class Layers:
         try:
             async with self._resolving:
                 lock = await self._choose(asked, python, like)
-            lock = await asyncio.to_thread(self._book.store, key, lock)
+            lock = await self._in_book(self._book.store, key, lock)
         except BaseException as error:
             said = error.detail if isinstance(error, QflowError) else "It was stopped."
             self._board.tell(replace(start, phase="failed", detail=said))

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
 from qflow_runner.settings.access import AccessSettings
-from qflow_runner.settings.cluster import ClusterSettings, celery_missing
+from qflow_runner.settings.cluster import ClusterSettings, bucket_client_missing, celery_missing
 from qflow_runner.settings.code import CodeSettings
 from qflow_runner.settings.egress import EgressSettings
 from qflow_runner.settings.observing import ObservingSettings
@@ -85,7 +85,7 @@ class Settings(
                 for name, there in (
                     ("QFLOW_REDIS_URL", self.redis_url),
                     ("QFLOW_DATABASE_URL", self.database_url),
-                    ("QFLOW_SHARED_DIR", self.shared_dir),
+                    ("QFLOW_SHARED_DIR or QFLOW_SHARED_BUCKET", self.shared),
                     ("QFLOW_ENCRYPTION_KEYS", self.encryption_keys),
                 )
                 if not there
@@ -96,6 +96,10 @@ class Settings(
                 )
             if celery_missing():
                 raise ValueError("QFLOW_ENGINE=celery needs more packages: pip install 'qflow[cluster]'")
+        if self.shared_dir is not None and self.shared_bucket is not None:
+            raise ValueError("QFLOW_SHARED_DIR and QFLOW_SHARED_BUCKET: what is shared lies in one of them")
+        if self.shared_bucket is not None and bucket_client_missing():
+            raise ValueError("QFLOW_SHARED_BUCKET needs one more package: pip install 'qflow[s3]'")
         return self
 
     @property
@@ -107,18 +111,14 @@ class Settings(
         return self.spill_dir or (self.shared_dir or self.data_dir) / "spill"
 
     @property
-    def locks_path(self) -> Path:
-        return (self.shared_dir or self.data_dir) / "locks"
-
-    @property
-    def payloads_path(self) -> Path:
-        """Where items lie that are too large for the cluster's queue."""
-        return (self.shared_dir or self.data_dir) / "payloads"
+    def shared(self) -> bool:
+        """Whether other runners see the same files and values."""
+        return self.shared_dir is not None or self.shared_bucket is not None
 
     @property
     def sandbox_files_path(self) -> Path:
         """Below it sandboxes have a directory each, in which they see files; it is this machine's alone."""
-        return (self.data_dir / "files" if self.shared_dir else self.files_path) / "sandboxes"
+        return (self.data_dir / "files" if self.shared else self.files_path) / "sandboxes"
 
     @property
     def run_dir(self) -> Path:

@@ -26,6 +26,12 @@ class ClusterSettings(BaseSettings):
         "path",
         "A directory that every process of the cluster sees: files, spilled values, large items and versions of packages",
     )
+    shared_bucket: str | None = setting(
+        None,
+        "url",
+        "In the place of such a directory, a bucket of an S3-compatible store: s3://name/folder; its address and keys as AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        pattern="^s3://[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9._-]+)*/?$",
+    )
     worker_runs: int = setting(
         16, "count", "Runs that one worker makes at the same time; others are left to other workers", ge=1
     )
@@ -39,3 +45,7 @@ class ClusterSettings(BaseSettings):
 
 def celery_missing() -> bool:
     return importlib.util.find_spec("celery") is None
+
+
+def bucket_client_missing() -> bool:
+    return importlib.util.find_spec("obstore") is None

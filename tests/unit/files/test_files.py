@@ -41,6 +41,10 @@ async def written(
     return await writer.finish()
 
 
+def data_of(stored: StoredFile, path: Path) -> Path:
+    return path / "files" / f"{stored.entry.name}.data"
+
+
 async def test_a_file_comes_back_as_it_was(files: Files) -> None:
     """Content, name, type and size are found under the id, in this workflow alone."""
     content = os.urandom(3 * MB + 7)
@@ -206,7 +210,7 @@ async def test_a_full_disk_says_so_and_is_cleaned_up(
         if when == "write":
             patch.setattr(os, "write", lambda fd, data: _full(number) if len(data) > 100 else write(fd, data))
         else:
-            patch.setattr("qflow_runner.files.shelf.os.fdopen", lambda *_: _full(number))
+            patch.setattr("qflow_runner.blobs.directory.os.fdopen", lambda *_: _full(number))
         with pytest.raises(DiskFull, match="took no more"):
             await files.receive("w", "e", chunks(*[b"x" * MB] * 10))
     assert 3 == (await files.receive("w", "e", chunks(b"abc"))).size
@@ -293,7 +297,7 @@ async def test_a_placed_file_can_be_read_and_not_guessed(files: Files, tmp_path:
     assert directory == path.parent
     assert len(path.name) >= 32
     assert (0o711, 0o444) == (stat.S_IMODE(directory.stat().st_mode), stat.S_IMODE(path.stat().st_mode))
-    assert path.stat().st_ino == stored.path.stat().st_ino
+    assert path.stat().st_ino == data_of(stored, tmp_path).stat().st_ino
     assert path == await files.place(stored, directory)
     assert path.name != (await files.place(stored, tmp_path / "other")).name
 
@@ -307,7 +311,7 @@ async def test_a_file_is_copied_where_a_link_cannot_be(
     path = await files.place(stored, tmp_path / "sandbox")
 
     assert (b"content", 0o444) == (path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
-    assert path.stat().st_ino != stored.path.stat().st_ino
+    assert path.stat().st_ino != data_of(stored, tmp_path).stat().st_ino
     assert [path] == list((tmp_path / "sandbox").iterdir())
 
 
@@ -335,8 +339,8 @@ async def test_old_files_go_and_used_ones_stay(tmp_path: Path) -> None:
     async with opened_files(tmp_path, files_keep_s=1000) as files:
         old, used = await written(files, "old", b"1"), await written(files, "used", b"2")
         long_ago = time.time() - 2000
-        os.utime(old.path, (long_ago, long_ago))
-        os.utime(used.path, (long_ago, long_ago))
+        os.utime(data_of(old, tmp_path), (long_ago, long_ago))
+        os.utime(data_of(used, tmp_path), (long_ago, long_ago))
         await files.place(used, tmp_path / "sandbox")
     async with opened_files(tmp_path, files_keep_s=1000) as files:
         await files.sweep()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.bucket import BucketServer
 from qflow_runner import errors
 from qflow_runner.layers import Layers
 from tests.unit.layers.conftest import Make
@@ -276,3 +277,34 @@ async def test_runners_that_share_the_locks_run_the_same_versions(
     assert [("alpha", "2.0")] == [(each.name, each.version) for each in later.packages]
     assert chosen == second._book.store(second.key(["alpha"], "3.12"), later)
     assert chosen == await second.lock(["alpha"], "3.12")
+
+
+async def test_a_lock_in_a_bucket_is_found_followed_and_changed_once(
+    tmp_path: Path, make: Make, index: Index, bucket: BucketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another runner resolves nothing anew, sees an upgrade within seconds, and of two who upgrade one is told."""
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("qflow_runner.layers.layers.REFRESH_S", 0.1)
+    url = bucket.url(tmp_path.name)
+    index.wheel("alpha", "1.0")
+    first = await make(shared_bucket=url)
+    second = await make(shared_bucket=url)
+    chosen = await first.lock(["alpha"], "3.12")
+    index.wheel("alpha", "2.0")
+    asked = len(index.requests)
+
+    assert chosen == await second.lock(["alpha"], "3.12")
+    assert asked == len(index.requests)
+
+    changes = [await each.upgrade(["alpha"], "3.12") for each in (first, second)]
+    assert ("alpha", "1.0", "2.0") == changes[0].changed[0]
+    newer = await first.accept(changes[0])
+    with pytest.raises(errors.LockMoved):
+        await second.accept(changes[1])
+    async with asyncio.timeout(10):
+        while await second.lock(["alpha"], "3.12") != newer:
+            await asyncio.sleep(0.05)
+    assert 1 == second.decided(["alpha"], "3.12")
+    assert chosen == await second.rollback(["alpha"], "3.12")
+    assert chosen == (await (await make(shared_bucket=url)).lock(["alpha"], "3.12"))

@@ -1,4 +1,4 @@
-"""Items between processes: small ones in the message, large ones encrypted in the shared directory, read once."""
+"""Items between processes: small ones in the message, large ones encrypted in what the cluster shares, read once."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ SPACE = "cluster"
 
 
 class Bodies:
-    """`store` is the shared directory's."""
+    """`store` is in what the cluster shares."""
 
     def __init__(self, store: Spill) -> None:
         self._store = store
@@ -71,8 +71,8 @@ class Bodies:
         value = await self._store.find(SPACE, body.reference)
         if value is None or value.size != body.size:
             raise ValueDamaged(
-                "The items of this run are not in the cluster's shared directory.",
-                hint="See that QFLOW_SHARED_DIR is one and the same directory for every process of the cluster.",
+                "The items of this run are not where the cluster shares its files.",
+                hint="See that QFLOW_SHARED_DIR or QFLOW_SHARED_BUCKET is one and the same for every process of the cluster.",
             )
         return value
 

@@ -13,13 +13,14 @@ from contextlib import asynccontextmanager
 import structlog
 
 from qflow_runner.admission import Admission
+from qflow_runner.blobs import shared_blobs
 from qflow_runner.ending import end
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.broker import Publisher, celery_app
 from qflow_runner.engine.cluster.caller import ASK_S, Caller
 from qflow_runner.engine.cluster.condition import queue_health, workers_health
 from qflow_runner.engine.cluster.handing import Handing
-from qflow_runner.engine.cluster.identity import agree, shared_id
+from qflow_runner.engine.cluster.identity import agree, identify
 from qflow_runner.engine.cluster.members import Members
 from qflow_runner.engine.cluster.messages import PROTOCOL, Body, Message, answer_of, pack
 from qflow_runner.engine.cluster.names import Names
@@ -61,11 +62,10 @@ class ClusterEngine:
     ) -> None:
         """`store` is where large items lie; `admission` lets in what the workers can make at once."""
         assert settings.redis_url is not None  # noqa: S101 - the settings were held to it
-        assert settings.shared_dir is not None  # noqa: S101 - likewise
         url = settings.redis_url.get_secret_value()
         self._settings = settings
         self._keys = keys
-        self._shared = settings.shared_dir
+        self._shared = shared_blobs(settings)
         self._admission = admission
         self._names = Names(settings.cluster)
         self._sealer = Sealer(keys, settings.cluster)
@@ -99,7 +99,7 @@ class ClusterEngine:
 
     async def open(self) -> None:
         """Raises ClusterMismatch where it can be told already that this process does not belong."""
-        self._identity = await asyncio.to_thread(shared_id, self._shared, self._keys)
+        self._identity = await identify(self._shared, self._keys)
         await self._bodies.open()
         await self._caller.open()
         self._listener.start()

@@ -1,17 +1,17 @@
 """What `qflow doctor` looks at where this host is to be part of a cluster."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
+from qflow_runner.blobs import shared_blobs
 from qflow_runner.engine.cluster.condition import workers_health
-from qflow_runner.engine.cluster.identity import agree, shared_id
+from qflow_runner.engine.cluster.identity import agree, identify
 from qflow_runner.engine.cluster.members import Members
 from qflow_runner.engine.cluster.names import Names
 from qflow_runner.engine.cluster.redis import client, close, speaking
-from qflow_runner.errors import NoWorkers, QflowError
+from qflow_runner.errors import DiskFailed, NoWorkers, QflowError
 from qflow_runner.keys import Keys
 from qflow_runner.settings import Settings
 
@@ -28,22 +28,23 @@ class Found:
 
 async def examine_cluster(settings: Settings) -> list[Found]:
     assert settings.redis_url is not None  # noqa: S101 - the settings were held to it
-    assert settings.shared_dir is not None  # noqa: S101 - likewise
     names = Names(settings.cluster)
     redis = client(settings.redis_url.get_secret_value())
     found: list[Found] = []
+    shared = settings.shared_bucket or settings.shared_dir
+    part = "shared bucket" if settings.shared_bucket else "shared directory"
     try:
-        identity = await asyncio.to_thread(shared_id, settings.shared_dir, Keys(settings))
-        found.append(Found(True, "shared directory", f"{settings.shared_dir} has the cluster's mark"))
+        identity = await identify(shared_blobs(settings), Keys(settings))
+        found.append(Found(True, part, f"{shared} has the cluster's mark"))
         async with speaking():
             found.append(await _redis(redis))
             await agree(redis, names, identity)
             found.append(await _workers(redis, names))
+    except DiskFailed as error:
+        advice = error.hint or "Mount it, and give the runner's user the right to write there."
+        found.append(Found(False, part, f"{shared}: {error.detail}", advice))
     except QflowError as error:
         found.append(Found(False, f"cluster {settings.cluster}", error.detail, error.hint or ""))
-    except OSError as error:
-        advice = "Mount it, and give the runner's user the right to write there."
-        found.append(Found(False, "shared directory", f"{settings.shared_dir}: {error.strerror}.", advice))
     finally:
         await close(redis)
     return found

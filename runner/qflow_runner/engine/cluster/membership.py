@@ -5,15 +5,15 @@ import platform
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import structlog
 from redis.asyncio import Redis
 
 from qflow_runner import __version__
+from qflow_runner.blobs import Blobs
 from qflow_runner.ending import end
 from qflow_runner.engine.cluster import messages
-from qflow_runner.engine.cluster.identity import agree, shared_id
+from qflow_runner.engine.cluster.identity import agree, identify
 from qflow_runner.engine.cluster.members import Member, Members, told
 from qflow_runner.engine.cluster.names import Names
 from qflow_runner.engine.cluster.redis import speaking
@@ -66,10 +66,10 @@ class Membership:
         """How long an execution is at home without a word of its worker."""
         return int(max(4 * self._settings.worker_lost_s, HOME_LEAST_S) * 1000)
 
-    async def open(self, shared: Path, keys: Keys) -> None:
+    async def open(self, shared: Blobs | None, keys: Keys) -> None:
         """Raises ClusterMismatch where this process does not belong to the cluster."""
         self._loop = asyncio.get_running_loop()
-        self._identity = await asyncio.to_thread(shared_id, shared, keys)
+        self._identity = await identify(shared, keys)
         await self.beat()
         if isinstance(self.away, ClusterMismatch):
             raise self.away

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from qflow_runner.blobs import shared_blobs
 from qflow_runner.ending import end
 from qflow_runner.engine.cluster import messages
 from qflow_runner.engine.cluster.bodies import Bodies
@@ -56,12 +57,11 @@ class Worker:
     ) -> None:
         """`engine` makes the runs, `calls` answers what else is asked; `store` is where large items lie."""
         assert settings.redis_url is not None  # noqa: S101 - the settings were held to it
-        assert settings.shared_dir is not None  # noqa: S101 - likewise
         url = settings.redis_url.get_secret_value()
         self.name = f"{platform.node().split('.')[0][:40]}-{identity[:8]}"
         self._settings = settings
         self._keys = keys
-        self._shared = settings.shared_dir
+        self._shared = shared_blobs(settings)
         self._engine = engine
         self._calls = calls
         self._names = names = Names(settings.cluster)
