@@ -190,6 +190,18 @@ async def test_a_sandbox_sees_nothing_of_others(contained: Contained, client: do
     assert not any(source.endswith("/_data") for source in sources)
 
 
+async def test_readiness_says_that_limits_of_nodes_do_not_hold(contained: Contained) -> None:
+    """Because the runner does not see the processes of its sandboxes from here."""
+    code = "def hold() -> int:\n    return len(bytearray(200 << 20))\n"
+    assert [{"value": 200 << 20}] == await contained.runner.values(code, workflow="w", memory_mb=128)
+
+    _, reply = await contained.runner.call("GET", "/readyz")
+
+    assert not reply["parts"]["limits"]["ok"]
+    assert "does not see the processes" in reply["parts"]["limits"]["reason"]
+    assert reply["ready"]
+
+
 async def test_the_sandboxs_memory_holds(contained: Contained) -> None:
     """By Docker, whatever the runner sees of the processes in it."""
     code = "def hog() -> int:\n    return len(bytearray(900 << 20))\n"

@@ -108,12 +108,9 @@ def _pool(state: State) -> Part:
 
 
 def _limits(state: State) -> Part:
-    reason = state.limiter.unconfined
+    reason = state.limiter.unheld(state.keeper.guests.values())
     if reason:
-        return Part(
-            ok=False,
-            reason=f"the runner may make no control group ({reason}): limits of nodes are held by looking",
-        )
+        return Part(ok=False, reason=reason)
     return Part(ok=True, reason="limits of nodes are held where a node has some")
 
 

@@ -21,6 +21,8 @@ ROOM_MB = 2048
 """Free space below which installing packages soon fails."""
 SOCKET_PATH_BYTES = 107
 UV_S = 20.0
+CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+MOUNTS = "This is a container: where its Docker is the machine's own, say in QFLOW_DOCKER_MOUNTS which volumes it has and where."
 TRIAL = "def trial() -> dict:\n    return {'works': True}\n"
 
 Grade = Literal["ok", "warning", "problem"]
@@ -130,13 +132,21 @@ async def trial(settings: Settings) -> Finding:
             first = await target.run(TRIAL, workflow="doctor", execution="first", function="trial")
             second = await target.run(TRIAL, workflow="doctor", execution="first", function="trial")
     except QflowError as error:
-        return Finding("trial run", "problem", error.detail, error.hint or "")
+        return Finding("trial run", "problem", error.detail, _advice(settings, error.hint))
     for answer in (first, second):
         if answer.outcome != "ok":
             told = answer.reply
-            return Finding("trial run", "problem", str(told.get("detail")), str(told.get("hint") or ""))
+            return Finding(
+                "trial run", "problem", str(told.get("detail")), _advice(settings, told.get("hint"))
+            )
     found = f"code runs: {first.seconds * 1000:.0f} ms the first time, {second.seconds * 1000:.1f} ms then"
     return Finding("trial run", "ok", found)
+
+
+def _advice(settings: Settings, hint: str | None) -> str:
+    """In a container what is wrong is mostly that the machine's Docker knows other paths than the runner."""
+    mounts = "" if settings.docker_mounts or not any(each.exists() for each in CONTAINER_MARKS) else MOUNTS
+    return " ".join(filter(None, (hint, mounts)))
 
 
 async def cluster(settings: Settings) -> list[Finding]:

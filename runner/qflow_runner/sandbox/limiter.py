@@ -8,7 +8,7 @@ at the session a few times a second and ends it.
 import asyncio
 import os
 import resource
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +82,17 @@ class Held:
         return used
 
 
+UNSEEN = (
+    "the runner does not see the processes of its sandboxes, as in a container of its own: "
+    "limits of nodes on memory, CPU and processes are not held, those of sandboxes are"
+)
+OWN_KERNEL = (
+    "sandboxes have a kernel of their own, in which the runner sees no sessions: "
+    "limits of nodes on memory, CPU and processes are not held, those of sandboxes are"
+)
+NO_GROUPS = "the runner may make no control group ({}): limits of nodes are held by looking"
+
+
 class Limiter:
     def __init__(self, settings: Settings, backend: Backend) -> None:
         self.growth = Growth(settings, backend.resize)
@@ -91,8 +102,12 @@ class Limiter:
         self._confined: WeakKeyDictionary[GuestSession, Group] = WeakKeyDictionary()
         self._filed: WeakKeyDictionary[GuestSession, int] = WeakKeyDictionary()
         self._jobs: set[asyncio.Task[None]] = set()
-        self.unconfined = ""
-        """Why the last session that was to have a control group of its own has none; empty where it has one."""
+        self._unconfined = ""
+
+    def unheld(self, guests: Iterable[Guest]) -> str:
+        """How far a node's own limits do not hold in these sandboxes, as a sentence; empty where they do, as far as is known."""
+        unseen = any(guest.zygote.connected and not guest.zygote.pid for guest in guests)
+        return UNSEEN if unseen else self._unconfined
 
     @asynccontextmanager
     async def held(
@@ -110,9 +125,7 @@ class Limiter:
         if not self.growth.has(guest, asked):
             await self.growth.reach(guest, asked)
         limits = self.growth.limits(guest)
-        pid = session.pid
-        if pid == guest.zygote.pid:
-            pid = 0  # the guest has a kernel of its own, and is one process here
+        pid = self._seen(guest, session, asked, limits)
         group = self._confined.get(session)
         if pid and (group is not None or _narrower(asked, limits)):
             group = await self._confine(guest, session, asked, limits)
@@ -137,6 +150,15 @@ class Limiter:
         finally:
             if watched is not None:
                 self._sampler.discard(watched)
+
+    def _seen(self, guest: Guest, session: GuestSession, asked: Asked, limits: Limits) -> int:
+        """The session's process; 0 where it cannot be told from others."""
+        if session.pid != guest.zygote.pid:
+            return session.pid
+        # The guest has a kernel of its own, and is one process here; or none of it is seen.
+        if _narrower(asked, limits):
+            self._unconfined = OWN_KERNEL
+        return 0
 
     async def usage(self, guest: Guest) -> dict[str, Any]:
         """What the whole sandbox uses now, for GET /v1/sandboxes; of the figures, those that there are."""
@@ -175,6 +197,7 @@ class Limiter:
         """The session in a group of its own, where the runner may make one; else it is watched alone."""
         groups = self._groups_of(guest)
         if groups is None:
+            self._unconfined = NO_GROUPS.format("it sees none of its sandboxes'")
             return None
         known = self._confined.get(session)
 
@@ -193,10 +216,10 @@ class Limiter:
         try:
             group = await asyncio.get_running_loop().run_in_executor(None, confine)
         except OSError as error:
-            self.unconfined = str(error)
-            log.warning("session.not_confined", reason=self.unconfined)
+            self._unconfined = NO_GROUPS.format(error)
+            log.warning("session.not_confined", reason=str(error))
             return known
-        self.unconfined = ""
+        self._unconfined = ""
         if known is None:
             self._confined[session] = group
             job = asyncio.get_running_loop().create_task(_removed(session, group))
