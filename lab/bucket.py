@@ -1,7 +1,5 @@
 """A server that speaks the protocol of S3, with conditional writes: one process on loopback, that keeps all in memory."""
 
-import os
-import signal
 import sys
 from pathlib import Path
 
@@ -52,14 +50,5 @@ class BucketServer:
             if made.status != 200:
                 raise LabError(f"The bucket was not made: {made.status} {await made.text()}")
 
-    def pause(self) -> None:
-        """It accepts connections, and answers nothing, until `resume`."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        os.kill(self.process.pid, signal.SIGCONT)
-
     async def stop(self) -> None:
-        if self.process.running:
-            self.resume()
         await self.process.stop()

@@ -105,9 +105,17 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def pause(self) -> None:
+        """It accepts connections, and answers nothing, until `resume`."""
+        self._signal(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(self.pid, signal.SIGCONT)
+
     async def stop(self, deadline_s: float = 15) -> None:
         """Ask it to end, insist after `deadline_s`, and end what it left in its group. Quiet when it is gone."""
         if self.running:
+            self.resume()
             # Only the leader is asked: its children belong to it, and it may need them to end well.
             self._signal(self.pid, signal.SIGTERM)
             try:

@@ -68,16 +68,7 @@ class RedisServer:
         os.kill(self.process.pid, signal.SIGKILL)
         await self.process.stop()
 
-    def pause(self) -> None:
-        """It accepts connections, and answers nothing, until `resume`."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        os.kill(self.process.pid, signal.SIGCONT)
-
     async def stop(self) -> None:
-        if self.process.running:
-            self.resume()
         await self.process.stop()
 
     async def _ready(self, deadline_s: float) -> None:

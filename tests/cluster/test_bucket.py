@@ -97,7 +97,7 @@ async def test_a_bucket_that_goes_away_is_told_and_comes_back(cluster: Cluster, 
     api = await cluster.api(ready=True)
     code = "def f(text: str) -> int:\n    return len(text)"
     assert [{"value": 3}] == await api.client.values(code, [{"text": "abc"}])
-    server.pause()
+    server.process.pause()
     try:
         assert [{"value": 4}] == await api.client.values(code, [{"text": "abcd"}])
         status, reply = await api.client.run(code, [{"text": "x" * 1_000_000}])
@@ -110,7 +110,7 @@ async def test_a_bucket_that_goes_away_is_told_and_comes_back(cluster: Cluster, 
 
         await until(told, 60)
     finally:
-        server.resume()
+        server.process.resume()
     assert [{"value": 1_000_000}] == await api.client.values(code, [{"text": "x" * 1_000_000}])
 
     async def well() -> bool:

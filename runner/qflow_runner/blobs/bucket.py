@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 PIECE = 1024 * 1024
-IN_MEMORY = 8 * 1024 * 1024
+IN_MEMORY = PIECE
 """Bytes of what is being written that wait in memory; more wait in a file."""
 
 UPLOADS = 4

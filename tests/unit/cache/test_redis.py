@@ -221,7 +221,7 @@ async def test_a_redis_that_hangs_costs_its_deadline_once(
     async with opened(tmp_path, clock, server, cache_memory_mb=0, cache_disk_mb=0) as cache:
         cache.put("k", clock.result(), 60)
         await written(cache)
-        server.pause()
+        server.process.pause()
         try:
             began = time.perf_counter()
             assert [None] * 10 == await asyncio.gather(*(cache.get("k") for _ in range(10)))
@@ -231,7 +231,7 @@ async def test_a_redis_that_hangs_costs_its_deadline_once(
                 await cache.get("k")
             rest = time.perf_counter() - began
         finally:
-            server.resume()
+            server.process.resume()
         assert 0.4 < first < 3.0
         assert rest < 3.0  # each would wait for half a second
         await until(lambda: up(cache))

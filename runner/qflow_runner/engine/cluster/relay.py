@@ -9,10 +9,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from qflow_runner.ending import end
 from qflow_runner.engine.cluster.names import Names
-from qflow_runner.engine.cluster.redis import close
 from qflow_runner.engine.cluster.sealing import Sealer
+from qflow_runner.engine.cluster.subscription import Subscription
 from qflow_runner.errors import ClusterMismatch
 from qflow_runner.observe.events import Event, Events
 
@@ -21,8 +20,6 @@ log = structlog.get_logger()
 GATHER_S = 0.02
 MOST = 500
 """Events that are sent together; more are dropped: nobody reads as fast."""
-LISTEN_S = 3.0
-RETRY_S = 1.0
 PURPOSE = "events"
 
 
@@ -62,32 +59,17 @@ class Listener:
     """At an API process."""
 
     def __init__(self, redis: Redis, names: Names, sealer: Sealer, events: Events) -> None:
-        self._redis = redis
-        self._names = names
         self._sealer = sealer
         self._events = events
-        self._task: asyncio.Task[None] | None = None
+        self._subscription = Subscription(redis, names.events, self._take)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._listen())
+        self._subscription.start()
 
     async def close(self) -> None:
-        await end([self._task])
-        await close(self._redis)
+        await self._subscription.close()
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(self._names.events)
-                    while True:
-                        told = await channel.get_message(timeout=LISTEN_S)
-                        if told is not None:
-                            self._take(cast("bytes", told["data"]))
-            except (RedisError, OSError):  # what is wrong with Redis is told by who needs it
-                await asyncio.sleep(RETRY_S)
-
-    def _take(self, sealed: bytes) -> None:
+    async def _take(self, sealed: bytes) -> None:
         try:
             found: Any = msgpack.unpackb(self._sealer.open(PURPOSE, sealed))
         except (ClusterMismatch, ValueError) as error:
