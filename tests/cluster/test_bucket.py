@@ -127,7 +127,8 @@ async def test_a_store_that_replaces_what_it_shall_only_create_is_refused(
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         with pytest.raises(AssertionError):
             await cluster.worker()
-        assert "conditional writes" in str(cluster.started[-1].log)
+        text = str(cluster.started[-1].log)
+        assert "conditional writes" in text, text
 
         found = await looked_at(Settings(**cluster._all({"engine": "celery", "data_dir": tmp_path / "d"})))
 
@@ -171,8 +172,12 @@ async def _unconditional(server: BucketServer) -> AsyncIterator[str]:
     app.router.add_route("*", "/{tail:.*}", forward)
     runner = web.AppRunner(app)
     port = free_ports(1)[0]
-    async with aiohttp.ClientSession() as http:
+    # The server closes connections as it likes, and a client that takes one up again may be too late.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as http:
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield f"http://127.0.0.1:{port}"
-        await runner.cleanup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            await runner.cleanup()

@@ -186,7 +186,7 @@ def build_state(
 
 def large_items(settings: Settings, keys: Keys) -> Spill:
     """Where items lie that are too large for a cluster's queue; what nobody fetched is removed within hours."""
-    return Spill(settings, keys, blobs=blobs_for(settings, "payloads"), days=PAYLOAD_DAYS)
+    return Spill(settings, keys, blobs=blobs_for(settings, "payloads"), days=PAYLOAD_DAYS, once=True)
 
 
 def build_app(state: State, routes: Iterable[Route] = ROUTES) -> web.Application:

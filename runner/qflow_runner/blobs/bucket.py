@@ -213,7 +213,7 @@ def _client(url: str) -> "S3Store":
             "timeout": timedelta(seconds=_WHOLE_S),
             "allow_http": endpoint.startswith("http://"),
         },
-        retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=_RETRY_S)},
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=_RETRY_S)},
         **given,
     )
 

@@ -123,6 +123,7 @@ class _Shared:
             days=settings.run_days,
             total_mb=settings.inputs_total_mb,
             overhead=OVERHEAD,
+            once=True,
         )
 
     async def open(self) -> None:

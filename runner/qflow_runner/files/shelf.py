@@ -1,6 +1,5 @@
 """What is kept of one kind, and how much room it takes: bookkeeping of the event loop, which touches no disk."""
 
-import secrets
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -39,7 +38,7 @@ class Shelf:
 
     def new(self, workflow: str, execution: str, name: str) -> Entry:
         """An entry that is not on the shelf yet."""
-        return Entry(digest(workflow), digest(execution), digest(workflow, name), secrets.token_hex(16), 0, 0)
+        return self.layout.new(workflow, execution, name)
 
     def get(self, workflow: str, name: str) -> Entry | None:
         return self._entries.get(digest(workflow, name))

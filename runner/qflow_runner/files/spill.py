@@ -48,13 +48,22 @@ class Spill:
         days: float | None = None,
         total_mb: int | None = None,
         overhead: int = OVERHEAD,
+        once: bool = False,
     ) -> None:
-        """Of the values behind references, unless `blobs` says where others lie; `days` is how long they are kept."""
+        """Of the values behind references, unless `blobs` says where others lie; `days` is how long they are kept.
+
+        `once`: no reference is written twice, and `forget` is not used.
+        """
         self._disk = Disk("qflow-spill", threads=2)
         self._keys = keys
         self._days = days or settings.spill_days
         self._shelf = Shelf(
-            Layout(blobs or blobs_for(settings, "spill", settings.spill_dir), now, shared=settings.shared),
+            Layout(
+                blobs or blobs_for(settings, "spill", settings.spill_dir),
+                now,
+                shared=settings.shared,
+                once=once,
+            ),
             (total_mb or settings.spill_total_mb) << 20,
             self._days * _DAY_S,
             overhead,

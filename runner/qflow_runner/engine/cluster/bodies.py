@@ -78,7 +78,7 @@ class Bodies:
 
     async def _written(self, size: int, chunks: AsyncIterator[bytes]) -> Body:
         reference = secrets.token_urlsafe(18)
-        writer = self._store.writer(SPACE, reference, {"execution": reference})
+        writer = self._store.writer(SPACE, reference, {})
         try:
             async for chunk in chunks:
                 writer.write(chunk)
