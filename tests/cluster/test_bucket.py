@@ -53,6 +53,10 @@ async def test_large_items_go_through_the_bucket(cluster: Cluster, server: Bucke
 
     assert "ba" * size == found["value"]
     assert (await ready(api))["shared"]["ok"]
+    async with api.client.http.get(f"{api.client.address}/metrics") as answer:
+        metrics = await answer.text()
+    for part in ("queue", "workers", "shared"):
+        assert f'qflow_part_up{{part="{part}"}} 1.0' in metrics
     async with aiohttp.ClientSession() as http:
 
         async def empty() -> bool:
