@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from qflow_runner.api.server import build_app, build_state
+from qflow_runner.api.parts import build_state
+from qflow_runner.api.server import build_app
 from qflow_runner.sandbox.backend import Backend
 from qflow_runner.sandbox.images import SUPPORTED
 from qflow_runner.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qflow_runner.sandbox.limiter import Resources
+from qflow_runner.sandbox.resources import Resources
 
 PHASES = ("load", "parse", "bind", "code", "encode")
 TIMES = ("packages_ms", "queue_ms", "sandbox_ms", *(f"{phase}_ms" for phase in PHASES))

@@ -38,8 +38,9 @@ from qflow_runner.sandbox.checked import checked_hints, checked_logs
 from qflow_runner.sandbox.connection import Payload
 from qflow_runner.sandbox.guest_session import GuestSession
 from qflow_runner.sandbox.keeper import Keeper
-from qflow_runner.sandbox.limiter import Limiter, Resources
+from qflow_runner.sandbox.limiter import Limiter
 from qflow_runner.sandbox.pool import Key
+from qflow_runner.sandbox.resources import Resources
 from qflow_runner.sandbox.streams import BodyStream, ItemStream, ResultStream
 from qflow_runner.sessions import Place, RunDesk, Sessions, Values
 

@@ -350,7 +350,7 @@ async def test_a_group_goes_with_its_session(runner: RunnerClient) -> None:
     await runner.values(GOOD, workflow="groups", execution="g1", memory_mb=100)
     (row,) = [row for row in await runner.sandboxes() if row["workflow"] == "groups"]
     guest = runner.state.keeper.guests[row["id"]]
-    groups = runner.state.limiter._groups_of(guest)
+    groups = runner.state.limiter._confining.groups_of(guest)
     if groups is None:
         pytest.skip("the runner may not make groups here")
     place = groups._places["memory"]

@@ -1,7 +1,7 @@
 """Makes this process a worker of a cluster."""
 
 from qflow_runner.api.operations import calls_of
-from qflow_runner.api.server import large_items
+from qflow_runner.api.parts import large_items
 from qflow_runner.api.state import State
 from qflow_runner.engine import Embedded
 from qflow_runner.engine.cluster.worker import Worker

@@ -16,7 +16,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from qflow_runner.api.server import build_app, build_state
+from qflow_runner.api.parts import build_state
+from qflow_runner.api.server import build_app
 from qflow_runner.api.state import State
 from qflow_runner.attack.model import Answer
 from qflow_runner.errors import Unavailable

@@ -32,7 +32,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the runner until it is stopped. Every setting can also be given as QFLOW_<NAME>; see `qflow settings`."""
-    from qflow_runner.api import server
+    from qflow_runner.api.parts import build_state
     from qflow_runner.sandbox.choose import choose_backend
     from qflow_runner.sandbox.images import SUPPORTED
 
@@ -44,7 +44,7 @@ def serve(
     if is_new:
         print(f"Your token, shown this once (kept in {settings.data_dir}/token): {token}", file=sys.stderr)
     identity = directory.identity()
-    state = server.build_state(settings, token, identity, choose_backend(settings, identity), SUPPORTED)
+    state = build_state(settings, token, identity, choose_backend(settings, identity), SUPPORTED)
     asyncio.run(_served(state))
 
 
@@ -55,7 +55,7 @@ def worker(
     data_dir: Annotated[Path | None, typer.Option(help="Where this worker keeps what is its own")] = None,
 ) -> None:
     """Make the runs of a cluster, which `qflow serve --engine celery` hands out, until it is stopped."""
-    from qflow_runner.api import server
+    from qflow_runner.api.parts import build_state
     from qflow_runner.sandbox.choose import choose_backend
     from qflow_runner.sandbox.images import SUPPORTED
 
@@ -66,7 +66,7 @@ def worker(
     token, _ = directory.token()
     identity = directory.identity()
     backend_of = choose_backend(settings, identity)
-    state = server.build_state(settings, token, identity, backend_of, SUPPORTED, worker=True)
+    state = build_state(settings, token, identity, backend_of, SUPPORTED, worker=True)
     asyncio.run(_served(state, identity))
 
 

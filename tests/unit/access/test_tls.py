@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 from pydantic import ValidationError
 
-from qflow_runner.api.server import build_state, serve
+from qflow_runner.api.parts import build_state
+from qflow_runner.api.server import serve
 from qflow_runner.api.tls import Certificate
 from qflow_runner.sandbox.fake import FakeBackend
 from qflow_runner.sandbox.images import SUPPORTED

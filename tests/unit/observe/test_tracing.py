@@ -102,7 +102,7 @@ def test_off_nothing_is_loaded() -> None:
         "import sys, asyncio\n"
         "from qflow_runner.observe.tracing import Tracing\n"
         "from qflow_runner.settings import Settings\n"
-        "import qflow_runner.api.server\n"
+        "import qflow_runner.api.parts, qflow_runner.api.server\n"
         "asyncio.run(Tracing(Settings(), 'r').open())\n"
         "print(any(name.startswith('opentelemetry') for name in sys.modules))\n"
     )

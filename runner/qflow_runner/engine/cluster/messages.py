@@ -14,7 +14,7 @@ from qflow_runner.observe.trace import read_trace
 from qflow_runner.reporting import Recorded
 from qflow_runner.run import RunAnswer, RunRequest
 from qflow_runner.sandbox.connection import Payload
-from qflow_runner.sandbox.limiter import Resources
+from qflow_runner.sandbox.resources import Resources
 from qflow_runner.sandbox.streams import ItemStream
 
 PROTOCOL = 1
