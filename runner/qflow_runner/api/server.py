@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from aiohttp import web
@@ -30,6 +30,14 @@ CUT_OFF_S = 1.0
 """What is still under way after the drain may take so long to notice that it is over."""
 
 
+class Store(Protocol):
+    async def open(self) -> None: ...
+
+    async def close(self) -> None:
+        """Also where it was not opened."""
+        ...
+
+
 def build_app(state: State, routes: Iterable[Route] = ROUTES) -> web.Application:
     app = web.Application(middlewares=[problems.edge, draining.gate], client_max_size=state.settings.max_body)
     app[STATE] = state
@@ -51,20 +59,14 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
     await state.database.open()
     await state.audit.open()
     starting.note_start(state)
-    await asyncio.gather(
-        state.files.open(),
-        state.spill.open(),
-        state.layers.open(),
-        state.vetting.open(),
-        state.cache.open(),
-        state.inputs.open(),
-        state.shared.open(),
-        state.tracing.open(),
-    )
+    opened = await asyncio.gather(*(each.open() for each in _stores(state)), return_exceptions=True)
+    failure = next((each for each in opened if isinstance(each, BaseException)), None)
+    if failure is not None:
+        await _shut(state)
+        raise failure
     await asyncio.gather(state.engine.open(), state.analyzer.open())
     await state.workflows.open()
     yield
-    state.lag.close()
     await state.workflows.close()
     await state.analyzer.close()
     state.limiter.close()
@@ -73,18 +75,27 @@ async def _keep(app: web.Application):  # noqa: ANN202 - aiohttp's shape of an a
     await state.recorder.close()
     await state.tokens.close()
     state.guard.tally.close()
-    await state.audit.close()
-    await asyncio.gather(
-        state.files.close(),
-        state.spill.close(),
-        state.layers.close(),
-        state.vetting.close(),
-        state.cache.close(),
-        state.inputs.close(),
-        state.shared.close(),
-        state.tracing.close(),
-        state.database.close(),
+    await _shut(state)
+
+
+def _stores(state: State) -> tuple[Store, ...]:
+    """What is opened before anything works with it, and closed after all."""
+    return (
+        state.files,
+        state.spill,
+        state.layers,
+        state.vetting,
+        state.cache,
+        state.inputs,
+        state.shared,
+        state.tracing,
     )
+
+
+async def _shut(state: State) -> None:
+    state.lag.close()
+    await state.audit.close()
+    await asyncio.gather(*(each.close() for each in _stores(state)), state.database.close())
 
 
 async def serve(
