@@ -122,7 +122,7 @@ class Packages:
     def decided(self, python: str, requirements: tuple[str, ...]) -> int:
         """How often a person decided on their versions: what was computed before the last time is out of date."""
         try:
-            return self._layers.decided(requirements, python) if requirements else 0
+            return self._layers.locks.decided(requirements, python) if requirements else 0
         except DependencyError:
             return 0  # the run says what is wrong with them
 
@@ -142,7 +142,7 @@ class Packages:
     async def _lock(self, seen: _Seen, workflow: str, python: str, requirements: tuple[str, ...]) -> Lock:
         known = seen.sets.get(requirements)
         if known is None:
-            decided = self._layers.decided(requirements, python)
+            decided = self._layers.locks.decided(requirements, python)
             known = await self._new(seen, python, requirements, workflow, decided=bool(decided))
             seen.sets[requirements] = known
             seen.decided[requirements] = decided
@@ -156,7 +156,7 @@ class Packages:
     ) -> Lock:
         own = None
         if decided or seen.lock is None:
-            own = await self._layers.lock(requirements, python, like=_pins(seen.before))
+            own = await self._layers.locks.lock(requirements, python, like=_pins(seen.before))
         held = _versions(own) if own is not None and decided else {}
         if seen.lock is None and own is not None:
             seen.agreed, seen.lock, seen.held = requirements, own, held
@@ -164,18 +164,18 @@ class Packages:
         assert seen.lock is not None  # noqa: S101 - one of both there is
         if set(requirements) <= set(seen.agreed) and held.items() <= _versions(seen.lock).items():
             seen.held |= held
-            self._layers.note(requirements, python, _pins(_versions(seen.lock)))
+            self._layers.locks.note(requirements, python, _pins(_versions(seen.lock)))
             return seen.lock
         together = tuple(dict.fromkeys((*seen.agreed, *requirements)))
         lock = await self._together(seen, together, held, python)
         if lock is None:
             log.info("packages.apart", workflow=workflow, requirements=requirements)
-            return await self._layers.lock(requirements, python)
+            return await self._layers.locks.lock(requirements, python)
         for earlier, its_lock in seen.sets.items():
             if its_lock is seen.lock:
                 seen.sets[earlier] = lock
         seen.agreed, seen.lock, seen.held = together, lock, seen.held | held
-        self._layers.note(requirements, python, _pins(_versions(lock)))
+        self._layers.locks.note(requirements, python, _pins(_versions(lock)))
         return lock
 
     async def _together(
@@ -189,7 +189,7 @@ class Packages:
         for pins in ({**present, **decided}, decided):
             like = {name: version for name, version in seen.before.items() if name not in pins}
             try:
-                return await self._layers.lock((*requirements, *_pins(pins)), python, like=_pins(like))
+                return await self._layers.locks.lock((*requirements, *_pins(pins)), python, like=_pins(like))
             except DependencyError:
                 continue  # asked of each node alone, it gets its own answer
         return None
@@ -214,7 +214,7 @@ class Packages:
     def _newest(self, workflow: str, python: str) -> _Seen:
         """What is known of the workflow, begun anew where a person decided on other versions meanwhile."""
         seen = self._seen.setdefault((workflow, python), _Seen())
-        if any(self._layers.decided(each, python) != times for each, times in seen.decided.items()):
+        if any(self._layers.locks.decided(each, python) != times for each, times in seen.decided.items()):
             before = _versions(seen.lock) if seen.lock else {}
             seen = self._seen[workflow, python] = _Seen(before=before)
         self._seen.move_to_end((workflow, python))

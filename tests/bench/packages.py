@@ -168,7 +168,7 @@ async def _opened(settings: Settings) -> Layers:
 
 async def _asked(layers: Layers) -> float:
     began = time.perf_counter()
-    await layers.lock(WANTED, "3.12")
+    await layers.locks.lock(WANTED, "3.12")
     return (time.perf_counter() - began) * 1000
 
 

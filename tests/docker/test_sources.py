@@ -76,7 +76,7 @@ def builds(runtime: str) -> list[Path]:
 
 async def fails(layers: Layers, name: str, error: type[errors.DependencyError]) -> errors.DependencyError:
     with pytest.raises(error) as raised:
-        await layers.lock([name], PYTHON)
+        await layers.locks.lock([name], PYTHON)
     assert type(raised.value) is error
     return raised.value
 
@@ -89,9 +89,9 @@ async def test_a_source_distribution_is_built_once_and_installed(
     index.wheel("plain-one", "1.5")
     layers = await make()
 
-    lock = await layers.lock(["From_Source"], PYTHON)
+    lock = await layers.locks.lock(["From_Source"], PYTHON)
     layer = await layers.layer(lock)
-    again = await layers.lock(["from-source>=1", "plain-one"], PYTHON)
+    again = await layers.locks.lock(["from-source>=1", "plain-one"], PYTHON)
 
     assert [("from-source", "1.0"), ("plain-one", "1.5")] == [
         (each.name, each.version) for each in lock.packages
@@ -112,11 +112,11 @@ async def test_the_lock_survives_a_restart_and_needs_no_second_build(make: Make,
     """A layer that was removed is installed anew from the kept wheel; when that is gone too, a sentence says so."""
     source = index.sdist("from-source")
     first = await make()
-    lock = await first.lock(["from-source"], PYTHON)
+    lock = await first.locks.lock(["from-source"], PYTHON)
     source.unlink()
 
     second = await make()
-    same = await second.lock(["from-source"], PYTHON)
+    same = await second.locks.lock(["from-source"], PYTHON)
     layer = await second.layer(same)
     await second.remove(layer.id)
     (kept,) = (second._settings.data_dir / "wheels").glob("*/*.whl")
@@ -135,7 +135,7 @@ async def test_two_that_need_each_other_are_built(make: Make, index: SourceIndex
     index.sdist("inner", "1.5")
     layers = await make()
 
-    lock: Lock = await layers.lock(["outer"], PYTHON)
+    lock: Lock = await layers.locks.lock(["outer"], PYTHON)
 
     assert {"outer", "middle"} == {each.name for each in lock.built}
     assert ("inner", "1.0") in [(each.name, each.version) for each in lock.packages]
@@ -147,7 +147,7 @@ async def test_the_hash_of_a_source_distribution_is_kept_to(make: Make, index: S
     index.sdist("wrong")
     layers = await make()
 
-    lock = await layers.lock([f"right==1.0 --hash=sha256:{right}"], PYTHON)
+    lock = await layers.locks.lock([f"right==1.0 --hash=sha256:{right}"], PYTHON)
     wrong = await fails(layers, f"wrong==1.0 --hash=sha256:{'0' * 64}", errors.HashMismatch)
 
     assert right == lock.built[0].source
@@ -176,7 +176,7 @@ async def test_the_password_of_an_index_is_not_in_the_container(make: Make, inde
     )
     layers = await make(index_url=index.url.replace("://", "://user:a-very-secret-word@"))
 
-    lock = await layers.lock(["curious"], PYTHON)
+    lock = await layers.locks.lock(["curious"], PYTHON)
 
     assert "curious" == lock.built[0].name
     assert "secret" not in lock.text
@@ -207,7 +207,7 @@ async def test_what_is_of_the_host_cannot_be_read_or_written(
     )
     layers = await make()
 
-    lock = await layers.lock(["nosy"], PYTHON)
+    lock = await layers.locks.lock(["nosy"], PYTHON)
 
     assert "nosy" == lock.built[0].name
 
@@ -258,7 +258,7 @@ async def test_one_that_nobody_waits_for_is_stopped(make: Make, index: SourceInd
     """When the runner stops, its container is gone, and with it the place of its socket (see `make`)."""
     index.sdist("endless", harm="import time; time.sleep(600)")
     layers = await make()
-    waiting = asyncio.create_task(layers.lock(["endless"], PYTHON))
+    waiting = asyncio.create_task(layers.locks.lock(["endless"], PYTHON))
     async with asyncio.timeout(30):
         while "/files/endless-1.0.tar.gz" not in index.requests:
             await asyncio.sleep(0.05)
@@ -329,8 +329,8 @@ async def test_a_build_cannot_pass_for_another_package(make: Make, index: Source
     layers = await make()
 
     await fails(layers, "liar", errors.SourceBuildFailed)
-    climber = await layers.lock(["climber"], PYTHON)
-    pandas = await layers.lock(["pandas"], PYTHON)
+    climber = await layers.locks.lock(["climber"], PYTHON)
+    pandas = await layers.locks.lock(["pandas"], PYTHON)
 
     assert "climber" == climber.built[0].name
     assert () == pandas.built
@@ -356,7 +356,7 @@ async def test_a_build_cannot_say_what_it_was_built_from(make: Make, index: Sour
     )
     layers = await make()
 
-    lock = await layers.lock(["early"], PYTHON)
+    lock = await layers.locks.lock(["early"], PYTHON)
 
     assert hashlib.sha256(source.read_bytes()).hexdigest() == lock.built[0].source
 
@@ -402,7 +402,7 @@ async def test_one_with_setuptools_from_the_real_index(make: Make) -> None:
     """Its build dependencies come as wheels, through the same way."""
     layers = await make(index_url=None)
 
-    lock = await layers.lock(["docopt==0.6.2"], PYTHON)
+    lock = await layers.locks.lock(["docopt==0.6.2"], PYTHON)
     layer = await layers.layer(lock)
 
     assert "docopt" == lock.built[0].name

@@ -40,7 +40,7 @@ async def runner(
 
 async def _built(runner: RunnerClient, requirements: list[str], python: str = "3.12") -> None:
     layers = runner.state.layers
-    await layers.layer(await layers.lock(requirements, python))
+    await layers.layer(await layers.locks.lock(requirements, python))
 
 
 async def test_types_come_with_the_first_layer(runner: RunnerClient, index: Index) -> None:
@@ -108,7 +108,7 @@ async def test_types_of_the_real_pandas(tmp_path: Path, monkeypatch: pytest.Monk
     await layers.open()
     await analyzer.open()
     try:
-        layer = await layers.layer(await layers.lock(["pandas", "numpy"], "3.12"))
+        layer = await layers.layer(await layers.locks.lock(["pandas", "numpy"], "3.12"))
         analysis = await analyzer.analyze(code, packages=layer.path)
     finally:
         await analyzer.close()

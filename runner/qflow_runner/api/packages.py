@@ -54,7 +54,7 @@ def _reply(told: bytes) -> web.Response:
 
 async def lock(state: State, text: bytes) -> bytes:
     body = checked(LockBody, text)
-    found = await state.layers.lock(body.requirements, _python(state, body.python))
+    found = await state.layers.locks.lock(body.requirements, _python(state, body.python))
     audit = await state.vetting.audit(found.packages)
     return json.dumps({**_lock_form(state, found), "audit": audit_form(audit)}).encode()
 

@@ -59,7 +59,7 @@ def layers_build(requirements: Requirements = None, file: File = None, python: P
     given = _given(requirements, file)
 
     async def work(layers: Layers) -> None:
-        lock = await layers.lock(given, python or read_settings({}).python)
+        lock = await layers.locks.lock(given, python or read_settings({}).python)
         for warning in lock.warnings:
             print(warning, file=sys.stderr)
         building = asyncio.create_task(layers.layer(lock))

@@ -18,14 +18,14 @@ SHOWN = 20
 def on_disk(given: list[str], python: str, *, yes: bool, back: bool) -> Callable[[Layers], Awaitable[None]]:
     async def work(layers: Layers) -> None:
         if back:
-            lock = await layers.rollback(given, python)
+            lock = await layers.locks.rollback(given, python)
             print(lock.text, end="")
             return
-        change = await layers.upgrade(given, python)
+        change = await layers.locks.upgrade(given, python)
         _show(change)
         if yes:
             await layers.layer(change.new)
-            await layers.accept(change)
+            await layers.locks.accept(change)
 
     return work
 

@@ -57,7 +57,7 @@ class Upgrades:
 
         Raises DependencyError where there are no newer versions to be had; a build or a run that fails is answered.
         """
-        change = await self._layers.upgrade(requirements, python)
+        change = await self._layers.locks.upgrade(requirements, python)
         before, after, built = await asyncio.gather(
             self._audit(change.old), self._vetting.audit(change.new.packages), self._build(change.new)
         )
@@ -82,7 +82,7 @@ class Upgrades:
         await self._vetting.vet(new)
         await self._layers.layer(new)  # it may have been evicted meanwhile, and a run shall not wait for it
         try:
-            await self._layers.accept(waiting.change)
+            await self._layers.locks.accept(waiting.change)
         except LockMoved:
             self._waiting.pop(token, None)
             raise
@@ -92,7 +92,7 @@ class Upgrades:
 
     async def rollback(self, requirements: Sequence[str], python: str) -> Lock:
         """Back to the versions before the last upgrade. Raises LockMoved when there are none."""
-        lock = await self._layers.rollback(requirements, python)
+        lock = await self._layers.locks.rollback(requirements, python)
         log.info("upgrade.rolled_back", lock=lock.id)
         return lock
 

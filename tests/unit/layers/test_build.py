@@ -55,7 +55,7 @@ async def test_a_layer_can_be_imported_and_is_compiled(layers: Layers, index: In
             "docs/readme.txt": "",
         },
     )
-    layer = await layers.layer(await layers.lock(["alpha"], HERE))
+    layer = await layers.layer(await layers.locks.lock(["alpha"], HERE))
     program = "import sys; sys.path.append(sys.argv[1]); import alpha, space.part; print(alpha.name)"
     done = run(sys.executable, "-I", "-B", "-c", program, str(layer.path))
 
@@ -69,7 +69,7 @@ async def test_a_layer_can_be_imported_and_is_compiled(layers: Layers, index: In
 async def test_other_users_can_read_and_not_list(layers: Layers, index: Index) -> None:
     """A sandbox's user is another; what else there is on the machine is not for it."""
     index.wheel("alpha", files={"alpha/__init__.py": "", "alpha/data/table.csv": "1"})
-    layer = await layers.layer(await layers.lock(["alpha"], HERE))
+    layer = await layers.layer(await layers.locks.lock(["alpha"], HERE))
 
     assert 0o711 == stat.S_IMODE(layer.path.parent.stat().st_mode)
     assert 0o755 == stat.S_IMODE(layer.path.stat().st_mode)
@@ -88,7 +88,7 @@ async def test_scripts_do_not_name_this_machines_python(layers: Layers, index: I
             "alpha-1.0.dist-info/entry_points.txt": "[console_scripts]\nalpha = alpha:main\n",
         },
     )
-    layer = await layers.layer(await layers.lock(["alpha"], HERE))
+    layer = await layers.layer(await layers.locks.lock(["alpha"], HERE))
 
     assert "#!/usr/bin/env python3" == (layer.path / "bin" / "alpha").read_text().splitlines()[0]
 
@@ -104,7 +104,7 @@ async def test_callers_at_once_share_one_build(make: Make, index: Index) -> None
         await go.wait()
 
     layers = await make(compiler=compiling)
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     first, second, third = (asyncio.create_task(layers.layer(lock)) for _ in range(3))
     await until(lambda: bool(compiled))
     first.cancel()
@@ -129,7 +129,7 @@ async def test_no_more_builds_at_once_than_allowed(make: Make, index: Index) -> 
         running -= 1
 
     layers = await make(compiler=compiling, builds=1)
-    locks = [await layers.lock([name], HERE) for name in ("alpha", "beta", "gamma")]
+    locks = [await layers.locks.lock([name], HERE) for name in ("alpha", "beta", "gamma")]
     await asyncio.gather(*map(layers.layer, locks))
 
     assert 1 == most
@@ -139,8 +139,8 @@ async def test_progress_is_told_to_the_end(layers: Layers, index: Index) -> None
     """Each phase once and in order; a resolution under its own key; nothing for what nobody began."""
     index.wheel("alpha")
     seen = [each async for each in layers.events("nothing")]
-    key = layers.key(["alpha"], HERE)
-    lock = await layers.lock(["alpha"], HERE)
+    key = layers.locks.key(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     building = asyncio.create_task(layers.layer(lock))
     await asyncio.sleep(0)
     phases = [each.phase async for each in layers.events(lock.id)]
@@ -157,7 +157,7 @@ async def test_progress_names_what_is_downloaded(layers: Layers, index: Index) -
     """With its version, and how many are there; of two at once, the one that is still on its way."""
     for name in ("alpha", "beta"):
         index.wheel(name, files={f"{name}.bin": os.urandom(2 << 20)})
-    lock = await layers.lock(["alpha", "beta"], HERE)
+    lock = await layers.locks.lock(["alpha", "beta"], HERE)
     told: list[BuildProgress] = []
     start = BuildProgress(lock.id, "download", bytes_total=10, packages_total=2)
     heard = install._hearing(lock, start, told.append)
@@ -181,9 +181,9 @@ async def test_progress_names_what_is_downloaded(layers: Layers, index: Index) -
 async def test_a_layer_that_is_there_says_done_too(layers: Layers, make: Make, index: Index) -> None:
     """Whoever watches is not left waiting."""
     index.wheel("alpha")
-    await layers.layer(await layers.lock(["alpha"], HERE))
+    await layers.layer(await layers.locks.lock(["alpha"], HERE))
     fresh = await make()
-    lock = await fresh.lock(["alpha"], HERE)
+    lock = await fresh.locks.lock(["alpha"], HERE)
     await fresh.layer(lock)
 
     assert ["done"] == [each.phase async for each in fresh.events(lock.id)]
@@ -197,7 +197,7 @@ async def test_a_failing_compiler_is_a_warning(make: Make, index: Index) -> None
         raise errors.SandboxError("It would not start.")
 
     layers = await make(compiler=failing)
-    layer = await layers.layer(await layers.lock(["alpha"], HERE))
+    layer = await layers.layer(await layers.locks.lock(["alpha"], HERE))
     (info,) = layers.list()
 
     assert layer.id == info.id
@@ -231,7 +231,7 @@ async def test_a_compiler_may_add_byte_code_and_nothing_else(
 
         layers = await make(compiler=hostile)
         with pytest.raises(errors.BuildFailed):
-            await layers.layer(await layers.lock(["alpha"], HERE))
+            await layers.layer(await layers.locks.lock(["alpha"], HERE))
         assert [] == left(tmp_path / "data" / "layers")
 
 
@@ -246,7 +246,7 @@ async def test_a_package_cannot_take_the_agents_name(
     index.wheel("harmless", files={form.format(name): ""})
 
     with pytest.raises(errors.ModuleReserved, match=name):
-        await layers.layer(await layers.lock(["harmless"], HERE))
+        await layers.layer(await layers.locks.lock(["harmless"], HERE))
     assert [] == left(tmp_path / "data" / "layers")
 
 
@@ -254,7 +254,7 @@ async def test_a_name_of_the_standard_library_is_noted(layers: Layers, index: In
     """Harmless, because Python's own is found first; of another Python it may be wanted."""
     index.wheel("harmless", files={"json/__init__.py": "", "distutils/__init__.py": ""})
     for python in ("3.11", "3.12"):
-        await layers.layer(await layers.lock(["harmless"], python))
+        await layers.layer(await layers.locks.lock(["harmless"], python))
     notes = {info.python: " ".join(info.warnings) for info in layers.list()}
 
     assert "distutils, json" in notes["3.11"]
@@ -270,14 +270,14 @@ async def test_another_file_than_the_locked_one_is_refused(
     index.wrong_hash.add("liar-1.0-py3-none-any.whl")
 
     with pytest.raises(errors.HashMismatch, match=r"liar==1\.0"):
-        await layers.layer(await layers.lock(["liar"], HERE))
+        await layers.layer(await layers.locks.lock(["liar"], HERE))
     assert [] == left(tmp_path / "data" / "layers")
 
 
 async def test_a_broken_file_is_told(layers: Layers, index: Index, tmp_path: Path) -> None:
     """A wheel that is no archive."""
     wheel = index.wheel("alpha")
-    lock_of = await layers.lock(["alpha"], HERE)
+    lock_of = await layers.locks.lock(["alpha"], HERE)
     wheel.write_bytes(b"not a wheel")
 
     with pytest.raises(errors.DependencyError, match="alpha"):
@@ -293,7 +293,7 @@ async def test_what_is_too_large_is_stopped(make: Make, index: Index, tmp_path: 
 
     for name in ("bomb", "single"):
         with pytest.raises(errors.LayerTooLarge) as caught:
-            await layers.layer(await layers.lock([name], HERE))
+            await layers.layer(await layers.locks.lock([name], HERE))
         assert "QFLOW_LAYER_MAX_MB" in str(caught.value.hint)
     assert [] == left(tmp_path / "data" / "layers")
 
@@ -302,7 +302,7 @@ async def test_known_sizes_are_checked_before_the_download(make: Make, index: In
     """3 GB of packages against 2 GB."""
     index.wheel("alpha")
     layers = await make()
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     asked = len(index.requests)
     huge = type(lock)(
         lock.id,
@@ -328,7 +328,7 @@ async def test_a_full_disk_is_a_clear_error(make: Make, index: Index, tmp_path: 
         layers = await make(layers_dir=small)
         assert os.statvfs(small).f_blocks * os.statvfs(small).f_frsize == 1 << 20
         with pytest.raises(errors.LayerDiskFull) as caught:
-            await layers.layer(await layers.lock(["alpha"], HERE))
+            await layers.layer(await layers.locks.lock(["alpha"], HERE))
         assert 507 == caught.value.status
         assert [] == left(small)
     finally:
@@ -347,7 +347,7 @@ async def test_a_full_disk_at_the_end_is_one_too(
 
     monkeypatch.setattr(build.tree, "write", full)
     with pytest.raises(errors.LayerDiskFull):
-        await layers.layer(await layers.lock(["alpha"], HERE))
+        await layers.layer(await layers.locks.lock(["alpha"], HERE))
     assert [] == left(tmp_path / "data" / "layers")
 
 
@@ -355,7 +355,7 @@ async def test_a_killed_installer_leaves_nothing(make: Make, index: Index, tmp_p
     """The next call builds it."""
     index.wheel("alpha")
     layers = await make()
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     index.hang_files = True
     building = asyncio.create_task(layers.layer(lock))
     await index.reached.wait()
@@ -376,7 +376,7 @@ async def test_a_build_ends_at_its_deadline_and_with_the_runner(
     """No process and no directory is left."""
     index.wheel("alpha")
     slow = await make(build_deadline_s=1.0)
-    lock = await slow.lock(["alpha"], HERE)
+    lock = await slow.locks.lock(["alpha"], HERE)
     index.hang_files = True
     with pytest.raises(errors.BuildTimeout):
         await slow.layer(lock)
@@ -397,7 +397,7 @@ async def test_errors_of_one_build_are_each_callers_own(make: Make, index: Index
     index.wheel("liar")
     index.wrong_hash.add("liar-1.0-py3-none-any.whl")
     layers = await make()
-    lock = await layers.lock(["liar"], HERE)
+    lock = await layers.locks.lock(["liar"], HERE)
     one, two = await asyncio.gather(layers.layer(lock), layers.layer(lock), return_exceptions=True)
 
     assert isinstance(one, errors.HashMismatch)
@@ -424,7 +424,7 @@ async def test_a_build_of_another_process_is_not_swept(make: Make, index: Index,
     """`qflow layers build` beside a runner."""
     index.wheel("alpha")
     layers = await make()
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     index.hang_files = True
     building = asyncio.create_task(layers.layer(lock))
     await index.reached.wait()
@@ -439,7 +439,7 @@ async def test_a_cache_that_was_changed_is_not_used(make: Make, index: Index, tm
     """uv's unpacked files are compared with what the wheel lists, and fetched anew."""
     index.wheel("alpha")
     layers = await make()
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     layer = await layers.layer(lock)
     await layers.remove(layer.id)
     poisoned = list((tmp_path / "cache" / "uv").rglob("alpha.py"))
@@ -456,7 +456,7 @@ async def test_two_packages_that_share_a_file_are_installed_once(layers: Layers,
     """Only one of the two can be what its package lists, and that is no reason to fetch them anew."""
     index.wheel("one", files={"one.py": "", "shared/__init__.py": "1"})
     index.wheel("two", files={"two.py": "", "shared/__init__.py": "2"})
-    lock = await layers.lock(["one", "two"], HERE)
+    lock = await layers.locks.lock(["one", "two"], HERE)
     asked = len(index.requests)
     layer = await layers.layer(lock)
 
@@ -467,7 +467,7 @@ async def test_two_packages_that_share_a_file_are_installed_once(layers: Layers,
 async def test_a_package_that_lists_its_files_wrongly_is_installed(layers: Layers, index: Index) -> None:
     """Its wheel is the locked one; it is noted."""
     index.wheel("liar", lies_of="liar.py")
-    layer = await layers.layer(await layers.lock(["liar"], HERE))
+    layer = await layers.layer(await layers.locks.lock(["liar"], HERE))
 
     assert ("liar",) == layer.modules
     assert ("liar lists its own files wrongly.",) == layers.list()[0].warnings
@@ -479,7 +479,7 @@ async def test_other_pythons_are_installed_and_compiled_for(
 ) -> None:
     """Wheels of that version, byte code of that version where this machine has it."""
     index.wheel("alpha", tag=f"cp3{python[2:]}-cp3{python[2:]}-manylinux_2_28_x86_64")
-    layer = await layers.layer(await layers.lock(["alpha"], python))
+    layer = await layers.layer(await layers.locks.lock(["alpha"], python))
     (info,) = layers.list()
 
     compiled = list(layer.path.rglob(f"alpha.cpython-3{python[2:]}.pyc"))
@@ -507,7 +507,7 @@ async def test_no_credential_is_in_a_command_line(make: Make, index: Index) -> N
     index.wheel("alpha")
     index.password = "hunter2-and-more"
     layers = await make(index_url=index.url.replace("//", "//user:hunter2-and-more@"))
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     index.hang_files = True
     building = asyncio.create_task(layers.layer(lock))
     await index.reached.wait()
@@ -534,9 +534,9 @@ async def test_nothing_is_left_in_the_cache_of_what_was_too_large(
     layers = await make(layer_max_mb=2)
 
     with pytest.raises(errors.LayerTooLarge):
-        await layers.layer(await layers.lock(["bomb"], HERE))
+        await layers.layer(await layers.locks.lock(["bomb"], HERE))
     assert [relic] == list(cache.glob(".tmp*"))
-    assert ("alpha",) == (await layers.layer(await layers.lock(["alpha"], HERE))).modules
+    assert ("alpha",) == (await layers.layer(await layers.locks.lock(["alpha"], HERE))).modules
     os.utime(relic, (0, 0))
     await make(layer_max_mb=2)
     assert not relic.exists()
@@ -548,7 +548,7 @@ async def test_a_build_that_is_stopped_at_its_end_is_whole_or_not_there(
     """The thread that finishes it is waited for before its files are removed."""
     index.wheel("alpha")
     layers = await make()
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     finishing, go = threading.Event(), threading.Event()
     write = build.tree.write
 

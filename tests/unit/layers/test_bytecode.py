@@ -33,7 +33,7 @@ class Compiler:
 
 
 async def build(layers: Layers, *names: str) -> Path:
-    return (await layers.layer(await layers.lock(names, HERE))).path
+    return (await layers.layer(await layers.locks.lock(names, HERE))).path
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -102,7 +102,7 @@ async def test_code_that_changed_is_compiled(make: Make, index: Index) -> None:
     layers = await make(compiler=compiler)
     await build(layers, "alpha==1.0")
     await build(layers, "alpha==2.0")
-    await layers.layer(await layers.lock(["alpha==1.0"], "3.9"))
+    await layers.layer(await layers.locks.lock(["alpha==1.0"], "3.9"))
 
     assert 3 == len(compiler.given)
 

@@ -13,7 +13,7 @@ async def test_only_what_is_built_is_found(layers: Layers, make: Make, index: In
     index.wheel("alpha")
     before = layers.current(["alpha"], "3.12")
     asked = len(index.requests)
-    lock = await layers.lock(["alpha"], "3.12")
+    lock = await layers.locks.lock(["alpha"], "3.12")
     locked = layers.current(["alpha"], "3.12")
     built = await layers.layer(lock)
     requests = len(index.requests)
@@ -33,9 +33,9 @@ async def test_a_layer_for_more_will_do(layers: Layers, index: Index) -> None:
     """Nodes of a workflow share one; the own layer goes before it."""
     index.wheel("alpha")
     index.wheel("beta")
-    both = await layers.layer(await layers.lock(["alpha", "beta"], "3.12"))
+    both = await layers.layer(await layers.locks.lock(["alpha", "beta"], "3.12"))
     shared = layers.current(["alpha"], "3.12")
-    own = await layers.layer(await layers.lock(["alpha"], "3.12"))
+    own = await layers.layer(await layers.locks.lock(["alpha"], "3.12"))
 
     assert both == shared
     assert own == layers.current(["alpha"], "3.12")

@@ -26,7 +26,7 @@ async def test_packages_are_locked_and_installed(home: Path) -> None:
     layers = Layers(Settings(), compile_here)
     await layers.open()
     try:
-        lock = await layers.lock(["six", "Packaging >= 23"], "3.10")
+        lock = await layers.locks.lock(["six", "Packaging >= 23"], "3.10")
         layer = await layers.layer(lock)
     finally:
         await layers.close()
@@ -43,11 +43,11 @@ async def test_what_the_index_does_not_have_is_explained(home: Path) -> None:
     await layers.open()
     try:
         with pytest.raises(errors.PackageUnknown) as unknown:
-            await layers.lock(["six", "reqeusts-qflow-none"], "3.12")
+            await layers.locks.lock(["six", "reqeusts-qflow-none"], "3.12")
         with pytest.raises(errors.RequirementsConflict) as conflict:
-            await layers.lock(["requests==2.31.0", "urllib3<1.21"], "3.12")
+            await layers.locks.lock(["requests==2.31.0", "urllib3<1.21"], "3.12")
         with pytest.raises(errors.VersionMissing):
-            await layers.lock(["six==99"], "3.12")
+            await layers.locks.lock(["six==99"], "3.12")
     finally:
         await layers.close()
 

@@ -490,14 +490,14 @@ async def test_nothing_is_built_where_it_is_not_allowed(tmp_path: Path, index: S
     refusing = Layers(Settings(**given), compile_here, confine)
     await refusing.open()
     with pytest.raises(errors.WheelMissing):
-        await refusing.lock(["from-source"], "3.12")
+        await refusing.locks.lock(["from-source"], "3.12")
     await refusing.close()
     assert [] == asked
 
     allowing = Layers(Settings(source_distributions=True, **given), compile_here, confine)
     await allowing.open()
     with pytest.raises(errors.DependencyError):
-        await allowing.lock(["from-source"], "3.12")
+        await allowing.locks.lock(["from-source"], "3.12")
     await allowing.close()
 
     (job,) = asked

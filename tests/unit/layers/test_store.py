@@ -21,7 +21,7 @@ HERE = "{}.{}".format(*sys.version_info[:2])
 
 async def built(layers: Layers, index: Index, name: str = "alpha", size: int = 0) -> Layer:
     index.wheel(name, files={f"{name}.py": "x = 1", f"{name}_data.bin": os.urandom(size)})
-    layer = await layers.layer(await layers.lock([name], HERE))
+    layer = await layers.layer(await layers.locks.lock([name], HERE))
     # What follows a build, by itself.
     await asyncio.gather(*layers._background)
     return layer
@@ -43,7 +43,7 @@ async def test_the_next_process_finds_the_layer(layers: Layers, make: Make, inde
     fresh = await make(compiler=None)
 
     assert layer == fresh.known(layer.id)
-    assert layer == await fresh.layer(await fresh.lock(["alpha"], HERE))
+    assert layer == await fresh.layer(await fresh.locks.lock(["alpha"], HERE))
     assert asked == len(index.requests)
     assert [layer.id] == [info.id for info in fresh.list()]
 
@@ -75,7 +75,7 @@ async def test_a_changed_layer_is_built_anew(
         file.symlink_to(tmp_path / "elsewhere.py")
     with structlog.testing.capture_logs() as logged:
         fresh = await make()
-        again = await fresh.layer(await fresh.lock(["alpha"], HERE))
+        again = await fresh.layer(await fresh.locks.lock(["alpha"], HERE))
 
     assert layer.id == again.id
     assert "x = 1" == file.read_text()
@@ -89,7 +89,7 @@ async def test_a_layer_that_changes_later_is_noticed(
 ) -> None:
     """By sizes and times, beside the runs; one that is gone at once."""
     layer = await built(layers, index)
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     monkeypatch.setattr(facade, "RECHECK_S", -1.0)
     (layer.path / "alpha.py").write_text("evil = 1")
     await layers.layer(lock)
@@ -104,7 +104,7 @@ async def test_a_layer_that_changes_later_is_noticed(
 async def test_a_layer_that_is_there_costs_nothing(layers: Layers, index: Index) -> None:
     """Far under a millisecond, holding it included."""
     layer = await built(layers, index)
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     times = []
     for _ in range(100):
         began = time.perf_counter()
@@ -199,7 +199,7 @@ async def test_the_event_loop_is_never_blocked(make: Make, index: Index) -> None
             await asyncio.sleep(0.005)
             longest = max(longest, time.perf_counter() - began - 0.005)
 
-    lock = await layers.lock(["alpha"], HERE)
+    lock = await layers.locks.lock(["alpha"], HERE)
     beating = asyncio.create_task(beat())
     layer = await layers.layer(lock)
     fresh = await make()
