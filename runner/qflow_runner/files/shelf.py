@@ -18,7 +18,6 @@ class Shelf:
         """`limit` and `overhead`, which each thing counts for beside its content, in bytes."""
         self.layout = layout
         self.overhead = overhead
-        self.now = layout.now
         self.shared = layout.shared
         self._limit = limit
         self._keep_s = keep_s
@@ -73,7 +72,7 @@ class Shelf:
     def touch(self, entry: Entry) -> None:
         """It is in use: its age counts from now."""
         if self._drop(entry):
-            self._put(replace(entry, made=self.now()))
+            self._put(replace(entry, made=self.layout.now()))
 
     def reserve(self, workflow: str, size: int) -> list[Entry]:
         """Take room, and say what had to leave the shelf for it. Raises DiskFull, and then takes none.
@@ -101,7 +100,7 @@ class Shelf:
 
     def outdated(self) -> list[Entry]:
         """Take off what is too old, and then what is too much, oldest first."""
-        limit = self.now() - self._keep_s
+        limit = self.layout.now() - self._keep_s
         gone = [entry for entry in self._entries.values() if entry.made < limit]
         for entry in gone:
             self.remove(entry)

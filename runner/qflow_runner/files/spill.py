@@ -219,7 +219,7 @@ class Spill:
         self._disk.call_later(self._shelf.layout.unlink, entries)
 
     def _remember(self, entries: list[Entry], why: str) -> None:
-        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self._shelf.now()))
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self._shelf.layout.now()))
         for entry in entries:
             self._gone[entry.key] = f"The value was removed at {when}: {why}."
             self._gone.move_to_end(entry.key)

@@ -108,7 +108,7 @@ async def test_a_token_ends_by_the_clock_and_no_other_does(start: Start, jump: J
 async def test_files_of_a_living_execution(start: Start, jump: Jump, by: float) -> None:
     """A file of before is there, or is told to be gone; one of after is whole."""
     runner = await start()
-    runner.state.files._shelf.now = now
+    runner.state.files._shelf.layout.now = now
     place = {"workflow": "w", "execution": "e"}
     _, before = await runner.call("POST", "/v1/files", params=place, data=b"before")
     jump(by)
