@@ -146,7 +146,7 @@ async def _locks(folder: Path) -> list[Result]:
     """Asking for the versions of requirements that were resolved before: by this process, and by an earlier one."""
     settings = Settings(data_dir=folder)
     known = await _opened(settings)
-    await known.lock(WANTED, "3.12")
+    await known.locks.lock(WANTED, "3.12")
     same = [await _asked(known) for _ in range(500)]
     await known.close()
     earlier: list[float] = []
