@@ -34,6 +34,7 @@ async def test_a_sound_cluster_is_called_sound(cluster: Cluster, tmp_path: Path)
         ("password", "QFLOW_REDIS_URL"),
         ("keys", "QFLOW_ENCRYPTION_KEYS"),
         ("directory", "QFLOW_SHARED_DIR"),
+        ("no directory", "Mount it"),
         ("eviction", "noeviction"),
         ("workers", "qflow worker"),
     ],
@@ -46,7 +47,10 @@ async def test_what_is_wrong_is_named(cluster: Cluster, tmp_path: Path, wrong: s
         "password": {"redis_url": cluster.redis.url.replace(cluster.redis.password, "wrong")},
         "keys": {"encryption_keys": Fernet.generate_key().decode()},
         "directory": {"shared_dir": tmp_path / "elsewhere"},
+        "no directory": {"shared_dir": tmp_path / "file" / "in-the-way"},
     }.get(wrong, {})
+
+    (tmp_path / "file").touch()
 
     found = await looked_at(settings(cluster, tmp_path / "d", **changed))
 

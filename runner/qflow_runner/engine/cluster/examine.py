@@ -41,7 +41,8 @@ async def examine_cluster(settings: Settings) -> list[Found]:
             await agree(redis, names, identity)
             found.append(await _workers(redis, names))
     except DiskFailed as error:
-        advice = error.hint or "Mount it, and give the runner's user the right to write there."
+        mount = "Mount it, and give the runner's user the right to write there."
+        advice = mount if settings.shared_bucket is None else error.hint or ""
         found.append(Found(False, part, f"{shared}: {error.detail}", advice))
     except QflowError as error:
         found.append(Found(False, f"cluster {settings.cluster}", error.detail, error.hint or ""))
