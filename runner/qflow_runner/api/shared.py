@@ -2,7 +2,7 @@
 
 import asyncio
 
-from qflow_runner.blobs import shared_blobs
+from qflow_runner.blobs import CLUSTER_MARK, shared_blobs
 from qflow_runner.errors import QflowError
 from qflow_runner.files.disk import Disk
 from qflow_runner.files.tidy import Tidy
@@ -11,8 +11,6 @@ from qflow_runner.settings import Settings
 
 EVERY_S = 10.0
 DEADLINE_S = 5.0
-MARK = "cluster"
-"""What the first process of a cluster puts there."""
 
 
 class SharedPlace:
@@ -39,7 +37,7 @@ class SharedPlace:
         assert self._blobs is not None  # noqa: S101 - else nobody looks
         try:
             async with asyncio.timeout(DEADLINE_S):
-                held = await self._disk.call(self._blobs.read, MARK)
+                held = await self._disk.call(self._blobs.read, CLUSTER_MARK)
         except TimeoutError:
             self.health = Health(ok=False, reason=f"{self._name} did not answer for {DEADLINE_S:g} s")
         except QflowError as error:

@@ -3,10 +3,11 @@
 from qflow_runner.blobs.bucket import BucketBlobs, BucketFailed
 from qflow_runner.blobs.directory import DirectoryBlobs
 from qflow_runner.blobs.model import Blob, Blobs, Buffer, Held, Reading, Writing
-from qflow_runner.blobs.places import blobs_for, shared_blobs
+from qflow_runner.blobs.places import CLUSTER_MARK, blobs_for, shared_blobs
 from qflow_runner.blobs.problems import problem
 
 __all__ = [
+    "CLUSTER_MARK",
     "Blob",
     "Blobs",
     "BucketBlobs",

@@ -117,7 +117,7 @@ class BucketBlobs:
     def path(self, name: str) -> None:  # noqa: ARG002 - it is nowhere on this machine
         return None
 
-    def _send(self, name: str, content: bytes | IO[bytes]) -> None:
+    def _send(self, name: str, content: IO[bytes]) -> None:
         self._store.put(name, content, max_concurrency=UPLOADS)
 
     @property
@@ -152,23 +152,18 @@ class BucketBlobs:
 class _Upload:
     """Sent when all of it is known, so that what is given up leaves no half of it in the bucket."""
 
-    def __init__(self, spool: Path, send: Callable[[bytes | IO[bytes]], object]) -> None:
+    def __init__(self, spool: Path, send: Callable[[IO[bytes]], object]) -> None:
         self._send = send
         self._spooled = tempfile.SpooledTemporaryFile[bytes](IN_MEMORY, dir=str(spool))
-        self._size = 0
 
     def write(self, chunk: Buffer) -> None:
         self._spooled.write(chunk)
-        self._size += len(chunk)
 
     def close(self) -> None:
         if self._spooled.closed:
             return
         self._spooled.seek(0)
-        if self._size <= IN_MEMORY:
-            self._send(self._spooled.read())
-        else:
-            self._send(cast("IO[bytes]", self._spooled))
+        self._send(cast("IO[bytes]", self._spooled))
         self._spooled.close()
 
     def discard(self) -> None:

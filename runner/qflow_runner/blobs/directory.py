@@ -50,33 +50,14 @@ class DirectoryBlobs:
         return list(_below(self._path, folder, deep=deep))
 
     def write(self, name: str, content: Buffer) -> None:
-        place = self._path / name
-        part = place.with_name(f"{place.name}-{secrets.token_hex(8)}{_PART}")
-        try:
-            descriptor = _create(part, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            part.rename(place)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        _put(self._path / name, content, forced=False)
 
     def replace(self, name: str, content: bytes, stamp: str | None) -> str | None:
         """Forced to the disk: what is replaced with care is not to be lost with the power."""
-        place = self._path / name
-        part = place.with_name(f"{place.name}-{secrets.token_hex(8)}{_PART}")
         with self._changing():
             if self.stamp(name) != stamp:
                 return None
-            try:
-                with os.fdopen(_create(part, 0o600), "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.rename(place)
-            except OSError:
-                part.unlink(missing_ok=True)
-                raise
+            _put(self._path / name, content, forced=True)
             return self.stamp(name)
 
     def writer(self, name: str, mode: int = 0o600) -> "_FileWriting":
@@ -143,6 +124,20 @@ class _FileReading:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def _put(place: Path, content: Buffer, *, forced: bool) -> None:
+    part = place.with_name(f"{place.name}-{secrets.token_hex(8)}{_PART}")
+    try:
+        with os.fdopen(_create(part, 0o600), "wb") as file:
+            file.write(content)
+            if forced:
+                file.flush()
+                os.fsync(file.fileno())
+        part.rename(place)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _create(place: Path, mode: int) -> int:

@@ -7,6 +7,9 @@ from qflow_runner.blobs.directory import DirectoryBlobs
 from qflow_runner.blobs.model import Blobs
 from qflow_runner.settings import Settings
 
+CLUSTER_MARK = "cluster"
+"""What the first process of a cluster puts into what it shares."""
+
 
 def shared_blobs(settings: Settings) -> Blobs | None:
     """What all runners of a cluster see."""

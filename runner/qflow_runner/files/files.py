@@ -171,7 +171,7 @@ class Files:
 
     async def sweep(self) -> None:
         """Remove what is too old, and what is too much, the oldest first."""
-        if self._shelf.shared:
+        if self._shelf.layout.shared:
             await look(self._disk, self._shelf)
         await self._gone(self._shelf.outdated())
 

@@ -10,7 +10,7 @@ from qflow_runner.files.shelf import Shelf
 async def find(disk: Disk, shelf: Shelf, workflow: str, name: str) -> Entry | None:
     """Raises DiskFailed."""
     known = shelf.get(workflow, name)
-    if not shelf.shared:
+    if not shelf.layout.shared:
         return known
     found = await disk.call(shelf.layout.newest, workflow, name)
     if found is None:
@@ -22,7 +22,7 @@ async def find(disk: Disk, shelf: Shelf, workflow: str, name: str) -> Entry | No
 
 async def find_all(disk: Disk, shelf: Shelf, execution: str) -> list[Entry]:
     """What an execution has. Raises DiskFailed."""
-    if shelf.shared:
+    if shelf.layout.shared:
         for found in await disk.call(shelf.layout.together, execution):
             _taken(disk, shelf, found)
     return shelf.of(execution)

@@ -18,7 +18,6 @@ class Shelf:
         """`limit` and `overhead`, which each thing counts for beside its content, in bytes."""
         self.layout = layout
         self.overhead = overhead
-        self.shared = layout.shared
         self._limit = limit
         self._keep_s = keep_s
         self._entries: dict[str, Entry] = {}  # the oldest first

@@ -167,7 +167,7 @@ class Spill:
 
     async def sweep(self) -> None:
         """Remove what is too old, and what is too much, the oldest first."""
-        if self._shelf.shared:
+        if self._shelf.layout.shared:
             await look(self._disk, self._shelf)
         outdated = self._shelf.outdated()
         self._remember(

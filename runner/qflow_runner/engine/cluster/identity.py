@@ -5,12 +5,10 @@ import secrets
 
 from redis.asyncio import Redis
 
-from qflow_runner.blobs import Blobs, problem
+from qflow_runner.blobs import CLUSTER_MARK, Blobs, problem
 from qflow_runner.engine.cluster.names import Names
 from qflow_runner.errors import ClusterMismatch
 from qflow_runner.keys import Keys
-
-FILE = "cluster"
 
 
 async def identify(shared: Blobs | None, keys: Keys) -> str:
@@ -40,12 +38,15 @@ async def agree(redis: Redis, names: Names, identity: str) -> None:
 def _shared_id(shared: Blobs, keys: Keys) -> str:
     shared.prepare()
     mark = keys.wrap(secrets.token_hex(16).encode())
-    if shared.replace(FILE, mark, None) is not None and shared.replace(FILE, mark, None) is not None:
+    if (
+        shared.replace(CLUSTER_MARK, mark, None) is not None
+        and shared.replace(CLUSTER_MARK, mark, None) is not None
+    ):
         raise ClusterMismatch(
             "QFLOW_SHARED_BUCKET is in a store that replaces what it was told only to create.",
             hint="Take one with conditional writes (If-None-Match, If-Match), or a QFLOW_SHARED_DIR.",
         )
-    held = shared.read(FILE)
+    held = shared.read(CLUSTER_MARK)
     found = keys.unwrap(held.content) if held else None
     if held is None or found is None:
         raise ClusterMismatch(
@@ -54,5 +55,5 @@ def _shared_id(shared: Blobs, keys: Keys) -> str:
         )
     renewed = keys.renewed(held.content)
     if renewed is not None:
-        shared.replace(FILE, renewed, held.stamp)  # another process that was quicker did the same
+        shared.replace(CLUSTER_MARK, renewed, held.stamp)  # another process that was quicker did the same
     return found.decode()
