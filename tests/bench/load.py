@@ -20,6 +20,7 @@ from urllib.parse import quote
 import aiohttp
 
 from lab.runner import Runner
+from lab.trees import below
 from tests.bench.client import Client
 from tests.bench.direct import Direct
 from tests.bench.nodes import ONE, Node
@@ -209,7 +210,7 @@ async def held(runner: Runner, folder: Path) -> Held:
 
 
 def count_files(folder: Path) -> int:
-    return sum(1 for path in folder.rglob("*") if path.is_file())
+    return sum(1 for path in below(folder) if path.is_file())
 
 
 async def measure(folder: Path, minutes: float = MINUTES) -> list[Result]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lab.trees import below
 from tests.cluster.cluster import Cluster, until
 
 COUNT = """
@@ -107,7 +108,7 @@ async def test_large_items_go_through_the_shared_directory(cluster: Cluster, siz
 
     assert "ba" * size == found["value"]
     payloads = cluster.folder / "shared" / "payloads"
-    await until(lambda: not [each for each in payloads.rglob("*") if each.is_file()])
+    await until(lambda: not [each for each in below(payloads) if each.is_file()])
 
 
 async def test_files_are_shared(cluster: Cluster) -> None:

@@ -82,7 +82,9 @@ class Target:
                 self.state.keeper.retire(row["id"])
 
     def host_file(self, name: str) -> bool:
-        return MARK.exists() or any(self.data_dir.rglob(name))
+        """Sandboxes come and go below the directory: `os.walk` goes on where a folder is gone, `rglob` would raise."""
+        found = (name in (*folders, *files) for _, folders, files in os.walk(self.data_dir))
+        return MARK.exists() or any(found)
 
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any], query: Mapping[str, str] | None = None

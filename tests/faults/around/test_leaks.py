@@ -17,6 +17,7 @@ from typing import Any
 import docker
 import pytest
 
+from lab import trees
 from tests.faults.parts.places import below
 from tests.faults.runner import RunnerProcess
 
@@ -161,7 +162,9 @@ def held(runner: RunnerProcess, data: Path, sandboxes: list[dict[str, Any]]) -> 
         int(re.search(r"Threads:\s+(\d+)", status)[1]),
         len(below(runner.pid)),
         len(sandboxes),
-        sum(1 for place in set(places) for path in place.rglob("*") if not path.name.startswith("qflow.db")),
+        sum(
+            1 for place in set(places) for path in trees.below(place) if not path.name.startswith("qflow.db")
+        ),
     )
 
 
