@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import structlog
 
@@ -17,7 +16,7 @@ from qflow_runner.advisories import (
     origin_of,
     refuse,
 )
-from qflow_runner.ending import end
+from qflow_runner.background import Background
 from qflow_runner.layers import Lock, Package
 from qflow_runner.settings import Settings
 
@@ -39,15 +38,15 @@ class Vetting:
         self._advisories = advisories
         self._locks: OrderedDict[str, Lock] = OrderedDict()
         self._audits: dict[str, Audit] = {}
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def open(self) -> None:
         await self._advisories.open()
         if self._policy != "off":
-            self._spawn(self._nightly())
+            self._background.start(self._nightly())
 
     async def close(self) -> None:
-        await end(self._jobs)
+        await self._background.end()
         await self._advisories.close()
 
     async def vet(self, lock: Lock) -> str:
@@ -58,7 +57,7 @@ class Vetting:
         if audit is None:
             self._remember(lock)
             if self._policy == "warn":
-                self._spawn(self._check(lock))
+                self._background.start(self._check(lock))
                 return ""
             await self._check(lock)
             audit = self._audits[lock.id]
@@ -94,11 +93,6 @@ class Vetting:
         if len(self._locks) > KEPT:
             forgotten, _ = self._locks.popitem(last=False)
             self._audits.pop(forgotten, None)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        job = asyncio.get_running_loop().create_task(work)
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
 
 
 def _hint(audit: Audit) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from qflow_runner.access.scopes import Scope, effective, expanded, read_scopes
-from qflow_runner.ending import end
+from qflow_runner.background import end
 from qflow_runner.errors import DatabaseUnavailable, RequestError, TokenUnknown, Unauthorized
 from qflow_runner.store import StoredTokens, TokenRow
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from qflow_runner.ending import end
+from qflow_runner.background import end
 
 Value = TypeVar("Value")
 

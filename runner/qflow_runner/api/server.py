@@ -16,7 +16,6 @@ from qflow_runner.api.console import add_console
 from qflow_runner.api.headers import add_headers
 from qflow_runner.api.routes import ROUTES, Route
 from qflow_runner.api.state import STATE, State
-from qflow_runner.ending import end
 
 if TYPE_CHECKING:
     from qflow_runner.engine.cluster.worker import Worker
@@ -135,7 +134,7 @@ async def serve(
         await stop.wait()
         await _drain(state, worker)
     finally:
-        await end([watching])
+        await watching.end()
         await runner.cleanup()
         if worker is not None:
             await worker.leave()

@@ -14,6 +14,7 @@ from qflow_runner.api.connections import CONNECTIONS
 from qflow_runner.api.state import State
 from qflow_runner.api.tls import Certificate
 from qflow_runner.audit import Who
+from qflow_runner.background import Background
 from qflow_runner.egress import Event
 from qflow_runner.errors import QflowError
 from qflow_runner.observe.masking import masked_value, remember, remember_address
@@ -76,17 +77,15 @@ def certificate_of(settings: Settings) -> Certificate | None:
     return Certificate(settings.tls_cert, settings.tls_key)
 
 
-def watch(
-    runner: "web.AppRunner", state: State, certificate: Certificate | None
-) -> "asyncio.Future[list[None]]":
-    """Beside the runner, until it is cancelled: silent connections, and the certificate's files. SIGHUP reads anew."""
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, _read_anew, state, certificate)
-    server = runner.server
-    watched = [runner.app[CONNECTIONS].watch(server)] if server is not None else []
+def watch(runner: "web.AppRunner", state: State, certificate: Certificate | None) -> Background:
+    """Beside the runner, until it is ended: silent connections, and the certificate's files. SIGHUP reads anew."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _read_anew, state, certificate)
+    watching = Background()
+    if runner.server is not None:
+        watching.start(runner.app[CONNECTIONS].watch(runner.server))
     if certificate is not None:
-        watched.append(certificate.watch())
-    return asyncio.gather(*watched)
+        watching.start(certificate.watch())
+    return watching
 
 
 def _read_anew(state: State, certificate: Certificate | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from qflow_runner.ending import end
+from qflow_runner.background import end
 
 log = structlog.get_logger()
 

@@ -6,12 +6,12 @@ from typing import Protocol
 
 import structlog
 
+from qflow_runner.background import end
 from qflow_runner.blobs import blobs_for
 from qflow_runner.cache.disk_tier import DiskTier
 from qflow_runner.cache.entry import MAX_TTL_S, Cached, Payload
 from qflow_runner.cache.folder import OVERHEAD
 from qflow_runner.cache.sealing import seal, sealed_max, unseal
-from qflow_runner.ending import end
 from qflow_runner.errors import InputGone, QflowError
 from qflow_runner.files import Keys, Spill
 from qflow_runner.settings import Settings

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol, TypedDict, TypeVar
 
+from qflow_runner.background import end
 from qflow_runner.cache.circuit import RETRY_S, Circuit
 from qflow_runner.cache.disk_tier import DiskTier
 from qflow_runner.cache.entry import MAX_TTL_S, Cached, Payload, result_key
 from qflow_runner.cache.memory import MemoryTier
 from qflow_runner.cache.sealing import seal, sealed_max, unseal
-from qflow_runner.ending import end
 from qflow_runner.errors import Unavailable
 from qflow_runner.files import Keys
 from qflow_runner.files.tidy import Tidy

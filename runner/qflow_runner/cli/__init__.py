@@ -5,9 +5,16 @@ import sys
 import typer
 
 from qflow_runner.cli import access, authoring, doctor, images, layers, run, saved, server
+from qflow_runner.cli.told import sentence
 from qflow_runner.errors import QflowError
 
-app = typer.Typer(name="qflow", help="Real Python in n8n.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    name="qflow",
+    help="Real Python in n8n.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a plain traceback fits a log, and never shows what variables hold
+)
 app.command()(server.serve)
 app.command()(server.worker)
 app.command()(authoring.check)
@@ -28,6 +35,6 @@ app.add_typer(access.keys, name="keys")
 def main() -> None:
     try:
         app()
-    except QflowError as error:
-        print(error.detail + (f" {error.hint}" if error.hint else ""), file=sys.stderr)
+    except (QflowError, OSError) as error:
+        print(sentence(error), file=sys.stderr)
         raise SystemExit(1) from None

@@ -44,25 +44,41 @@ async def python(settings: Settings) -> Finding:
     return Finding("Python", "ok", f"{version}, {os.cpu_count()} CPUs")
 
 
-async def data_directory(settings: Settings) -> Finding:
-    place = settings.data_dir
-    nearest = next((each for each in (place, *place.parents) if each.is_dir()), Path("/"))
-    if not os.access(nearest, os.W_OK | os.X_OK):
+async def directories(settings: Settings) -> list[Finding]:
+    """The data directory, and those that are set apart from it."""
+    apart = {
+        "layers": ("QFLOW_LAYERS_DIR", settings.layers_dir),
+        "files": ("QFLOW_FILES_DIR", settings.files_path),
+        "spilled values": ("QFLOW_SPILL_DIR", settings.spill_path),
+    }
+    known = {settings.data_dir} if settings.shared_dir is None else {settings.data_dir, settings.shared_dir}
+    return [
+        _directory("data directory", "QFLOW_DATA_DIR", settings.data_dir),
+        *(
+            _directory(part, setting, place)
+            for part, (setting, place) in apart.items()
+            if not any(place.is_relative_to(each) for each in known)
+        ),
+    ]
+
+
+def _directory(part: str, setting: str, place: Path) -> Finding:
+    nearest = next(each for each in (place, *place.absolute().parents) if each.exists())
+    if not nearest.is_dir():
         return Finding(
-            "data directory",
+            part,
             "problem",
-            f"{nearest} cannot be written.",
-            "Give the runner's user the right, or set QFLOW_DATA_DIR.",
+            f"{nearest} is not a directory.",
+            f"Move it away, or set {setting} to another place.",
         )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        advice = f"Give the runner's user the right, or set {setting} to another place."
+        return Finding(part, "problem", f"{nearest} cannot be written.", advice)
     free = shutil.disk_usage(nearest).free >> 20
     if free < ROOM_MB:
-        return Finding(
-            "data directory",
-            "warning",
-            f"{place}: {free} MB free.",
-            "Free some space: packages and files of runs are kept there.",
-        )
-    return Finding("data directory", "ok", f"{place}, {free >> 10} GB free")
+        advice = "Free some space: packages and files of runs are kept there."
+        return Finding(part, "warning", f"{place}: {free} MB free.", advice)
+    return Finding(part, "ok", f"{place}, {free >> 10} GB free")
 
 
 async def socket_directory(settings: Settings) -> Finding:
@@ -162,14 +178,15 @@ async def cluster(settings: Settings) -> list[Finding]:
     ]
 
 
-CHECKS: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (
+CHECKS: tuple[Callable[[Settings], Awaitable[Finding | list[Finding]]], ...] = (
     python,
-    data_directory,
+    directories,
     socket_directory,
     port,
     sandboxes,
     installer,
     trial,
+    cluster,
 )
 
 
@@ -177,9 +194,8 @@ async def examine(settings: Settings, told: Callable[[Finding], None]) -> list[F
     """Every part in turn, each within the deadline of what it asks."""
     findings: list[Finding] = []
     for check in CHECKS:
-        findings.append(await check(settings))
-        told(findings[-1])
-    for finding in await cluster(settings):
-        findings.append(finding)
-        told(finding)
+        found = await check(settings)
+        for finding in found if isinstance(found, list) else [found]:
+            findings.append(finding)
+            told(finding)
     return findings

@@ -7,7 +7,9 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from qflow_runner.background import Background
 from qflow_runner.blobs import problem
+from qflow_runner.errors import QflowError
 
 log = structlog.get_logger()
 
@@ -29,7 +31,7 @@ class Disk:
 
     def __init__(self, name: str, threads: int = 4) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def call(self, function: Callable[..., Result], *args: Any) -> Result:
         """`function(*args)` in a thread. Raises DiskFull and DiskFailed in place of OSError."""
@@ -40,9 +42,7 @@ class Disk:
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Let `work` run by itself; `close` waits for it."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        self._background.start(_told(work))
 
     def call_later(self, function: Callable[..., Any], *args: Any) -> None:
         async def work() -> None:
@@ -68,12 +68,12 @@ class Disk:
                 waiting.add_done_callback(lambda _: reader.close())
 
     async def close(self) -> None:
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._background.finish()
         await asyncio.to_thread(self._pool.shutdown)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            log.warning("disk.failed", reason=str(error))
+
+async def _told(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except QflowError as error:
+        log.warning("disk.failed", reason=error.detail)

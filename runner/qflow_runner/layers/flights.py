@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from qflow_runner.ending import end
+from qflow_runner.background import end
 from qflow_runner.errors import BuildKilled, DependencyError
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from qflow_runner.ending import end
+from qflow_runner.background import Background
 from qflow_runner.errors import (
     Unavailable,
 )
@@ -55,7 +55,7 @@ class Layers:
         self._store = LayerStore(settings.layers_dir)
         self._building: Flights[Record] = Flights()
         self._checked: dict[str, float] = {}
-        self._background: set[asyncio.Task[object]] = set()
+        self._background = Background()
         self.built: list[Callable[[str, list[str]], None]] = []
         """Told of each layer that was built: its id, and its packages. They must not wait, nor raise."""
 
@@ -66,7 +66,7 @@ class Layers:
 
     async def close(self) -> None:
         """Stop builds; finished layers stay."""
-        await end(self._background)
+        await self._background.end()
         await self.locks.close()
         await self._building.close()
         self._store.close()
@@ -79,7 +79,7 @@ class Layers:
         if record is not None and last is not None and self._store.present(layer):
             if time.monotonic() - last > RECHECK_S:
                 # By sizes and times, beside the run: thousands of files take longer than a run may wait.
-                self._later(self._check(record, whole=False))
+                self._background.start(self._check(record, whole=False))
             return self._store.layer(record)
         record = await self._building.run(layer, lambda: self._begin(layer, lock))
         return self._store.layer(record)
@@ -161,7 +161,7 @@ class Layers:
             if record is None:
                 raise Unavailable("The layer was removed while it was being built.", hint="Try again.")
             self._checked[layer] = time.monotonic()
-            self._later(self.evict())
+            self._background.start(self.evict())
             for tell in self.built:
                 tell(layer, [f"{package.name}=={package.version}" for package in lock.packages])
         else:
@@ -181,11 +181,6 @@ class Layers:
             self._store.forget(record.id)
             self._checked.pop(record.id, None)
         return sound
-
-    def _later(self, work: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
     @property
     def total(self) -> tuple[int, int]:

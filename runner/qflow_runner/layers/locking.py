@@ -3,14 +3,14 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import structlog
 
+from qflow_runner.background import Background
 from qflow_runner.blobs import blobs_for, problem
-from qflow_runner.ending import end
 from qflow_runner.errors import (
     BuildKilled,
     BuildTimeout,
@@ -56,7 +56,7 @@ class Locking:
         self._flights: Flights[Lock] = Flights()
         self._resolving = asyncio.Semaphore(settings.builds)
         self._read: dict[tuple[str, ...], Asked] = {}
-        self._background: set[asyncio.Task[object]] = set()
+        self._background = Background()
         self._resolver: Chooser
         self._book: LockBook
 
@@ -90,10 +90,10 @@ class Locking:
 
     def open(self) -> None:
         if not self._book.near:
-            self._later(self._follow())
+            self._background.start(self._follow())
 
     async def close(self) -> None:
-        await end(self._background)
+        await self._background.end()
         await self._flights.close()
 
     def key(self, requirements: Sequence[str], python: str) -> str:
@@ -117,7 +117,7 @@ class Locking:
 
     def note(self, requirements: Sequence[str], python: str, like: Sequence[str]) -> None:
         """Where they have no lock, give them one soon: so that an upgrade knows what they had as part of others."""
-        self._later(self._note(requirements, python, like))
+        self._background.start(self._note(requirements, python, like))
 
     async def upgrade(self, requirements: Sequence[str], python: str) -> LockChange:
         """What the newest versions would change. Nothing is changed before `accept`."""
@@ -205,8 +205,3 @@ class Locking:
             await self.lock(requirements, python, like=like)
         except QflowError as error:
             log.info("lock.not_noted", python=python, reason=error.detail)
-
-    def _later(self, work: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)

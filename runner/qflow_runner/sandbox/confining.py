@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
+from qflow_runner.background import Background
 from qflow_runner.limits import Asked
 from qflow_runner.sandbox.backend import Limits
 from qflow_runner.sandbox.cgroups import Group, Groups
@@ -32,12 +33,11 @@ class Confining:
         self._burst = burst
         self._groups: WeakKeyDictionary[Guest, Groups | None] = WeakKeyDictionary()
         self._confined: WeakKeyDictionary[GuestSession, Group] = WeakKeyDictionary()
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._unconfined = ""
 
     def close(self) -> None:
-        for job in self._jobs:
-            job.cancel()
+        self._background.cancel()
 
     def unheld(self, guests: Iterable[Guest]) -> str:
         """How far a node's own limits do not hold in these sandboxes, as a sentence; empty where they do, as far as is known."""
@@ -93,9 +93,7 @@ class Confining:
         self._unconfined = ""
         if known is None:
             self._confined[session] = group
-            job = asyncio.get_running_loop().create_task(_removed(session, group))
-            self._jobs.add(job)
-            job.add_done_callback(self._jobs.discard)
+            self._background.start(_removed(session, group))
         return group
 
 

@@ -7,10 +7,11 @@ that needs a run to last lets `answer` wait. Nothing of a person's code is ever 
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from qflow_agent import wire
+from qflow_runner.background import Background
 from qflow_runner.errors import DockerUnavailable, QflowError, SourceRefused
 from qflow_runner.layers import Confined, Ended
 from qflow_runner.sandbox.backend import Health, Limits, SandboxSpec
@@ -132,7 +133,7 @@ class _Zygote:
         self._sessions: dict[str, _Session] = {}
         self._environments: dict[str, _Zygote] = {}
         self._forwarder: _Forwarder | None = None
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def dial(self, hello: wire.Hello) -> None:
         await self._link.dial(str(self._spec.socket), hello)
@@ -144,17 +145,17 @@ class _Zygote:
         elif isinstance(message, wire.Fork):
             session = self._sessions[message.token] = _Session(self)
             hello = wire.Hello("session", message.token, wire.PROTOCOL)
-            self._start(session.dial(str(self._spec.socket), hello))
+            self._background.start(session.dial(str(self._spec.socket), hello))
         elif isinstance(message, wire.Egress):
             self._forwarder = _Forwarder()
-            self._start(
+            self._background.start(
                 self._forwarder.dial(
                     str(self._spec.socket), wire.Hello("egress", message.token, wire.PROTOCOL)
                 )
             )
         elif isinstance(message, wire.Environment):
             environment = self._environments[message.token] = _Zygote(self._spec, self.backend)
-            self._start(environment.dial(wire.Hello("environment", message.token, wire.PROTOCOL)))
+            self._background.start(environment.dial(wire.Hello("environment", message.token, wire.PROTOCOL)))
         elif isinstance(message, wire.Kill):
             ended = self._sessions.pop(message.token, None) or self._environments.pop(message.token, None)
             if ended is not None:
@@ -167,13 +168,7 @@ class _Zygote:
             self._forwarder.end()
         for below in (*self._sessions.values(), *self._environments.values()):
             below.end()
-        for job in self._jobs:
-            job.cancel()
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        job = asyncio.get_running_loop().create_task(work)
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
+        self._background.cancel()
 
     def _report(self, message: wire.Message) -> None:
         if self._link.connection is not None:

@@ -7,13 +7,14 @@ import asyncio
 import secrets
 import shutil
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
 
+from qflow_runner.background import Background
 from qflow_runner.egress import Egress
 from qflow_runner.errors import QflowError, SandboxError
 from qflow_runner.observe import metrics
@@ -62,7 +63,7 @@ class Keeper:
         self._pool = pools.Pool(pool_limits(settings), prefix=f"{identity[:6]}-{secrets.token_hex(3)}-")
         self._leases = Leases(self._handle)
         self.last_failure: QflowError | None = None
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._timer: asyncio.TimerHandle | None = None
         self._unlisted = False
         self._closing = False
@@ -90,7 +91,7 @@ class Keeper:
         for name in left:
             if name not in self.guests:
                 log.info("sandbox.reaped", sandbox=name)
-                self._spawn(self._removing.sandbox(name))
+                self._background.start(self._removing.sandbox(name))
         self._handle(pools.Tick())
 
     async def _adopt(self, sandbox: str, ledger: Ledger | None) -> None:
@@ -131,9 +132,8 @@ class Keeper:
             self._timer.cancel()
         self._handle(pools.Draining())
         for sandbox in list(self.guests):
-            self._spawn(self._remove(sandbox))
-        while self._jobs:
-            await asyncio.wait(set(self._jobs))
+            self._background.start(self._remove(sandbox))
+        await self._background.finish()
         await self._backend.close()
         shutil.rmtree(self._settings.run_dir, ignore_errors=True)
 
@@ -187,9 +187,9 @@ class Keeper:
                 case pools.Refuse():
                     self._leases.refuse(action, self.last_failure)
                 case pools.Boot(sandbox, python):
-                    self._spawn(self._boot(sandbox, python))
+                    self._background.start(self._boot(sandbox, python))
                 case pools.Retire(sandbox):
-                    self._spawn(self._remove(sandbox))
+                    self._background.start(self._remove(sandbox))
                 case _:
                     assert_never(action)
         self._schedule(now)
@@ -207,11 +207,6 @@ class Keeper:
     def _tick(self) -> None:
         self._timer = None
         self._handle(pools.Tick())
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        job = asyncio.get_running_loop().create_task(work)
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
 
     async def _boot(self, sandbox: str, python: str) -> None:
         began = time.monotonic()
@@ -242,16 +237,16 @@ class Keeper:
         log.info("sandbox.ready", sandbox=sandbox, python=guest.python, boot_ms=round(boot_ms, 1))
         self._handle(pools.SandboxReady(sandbox))
         if self._unlisted:
-            self._spawn(self._reap())
+            self._background.start(self._reap())
         for left in list(self._removing.left):
-            self._spawn(self._removing.sandbox(left))
+            self._background.start(self._removing.sandbox(left))
 
     def _lost(self, sandbox: str, reason: str) -> None:
         if sandbox not in self.guests or self._closing:
             return
         metrics.SANDBOXES_LOST.inc()
         self._handle(pools.SandboxLost(sandbox, reason))
-        self._spawn(self._bury(sandbox, reason))
+        self._background.start(self._bury(sandbox, reason))
 
     async def _bury(self, sandbox: str, reason: str) -> None:
         told = await self._backend.explain(sandbox)

@@ -9,11 +9,11 @@ before, unless the execution is over.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
 from weakref import WeakKeyDictionary
 
+from qflow_runner.background import Background
 from qflow_runner.observe import metrics
 from qflow_runner.sandbox.adopting import Returned
 from qflow_runner.sandbox.guest import Guest
@@ -37,7 +37,7 @@ class Sessions:
         self._held: WeakKeyDictionary[Guest, OrderedDict[Spot, Held]] = WeakKeyDictionary()
         self._spots: dict[str, set[tuple[Guest, Spot]]] = {}
         self._untidy: dict[Guest, set[Zygote]] = {}
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     @asynccontextmanager
     async def lease(
@@ -128,7 +128,7 @@ class Sessions:
             if held.kept and not held.users:
                 self._expire(guest, spot)
             elif held.kept:
-                self._spawn(self._unburden(held))
+                self._background.start(self._unburden(held))
 
     async def _unburden(self, held: Held) -> None:
         async with held.turn:
@@ -171,7 +171,7 @@ class Sessions:
         if held is None or held.users:
             return
         if held.kept:
-            self._spawn(self._leave(guest, spot, held))
+            self._background.start(self._leave(guest, spot, held))
             return
         if held.session is not None:
             held.session.end()
@@ -185,11 +185,6 @@ class Sessions:
             if held.session is not None:
                 held.session.end()
             self._drop(guest, spot)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        job = asyncio.get_running_loop().create_task(work)
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
 
     def _tidy_soon(self, guest: Guest, zygote: Zygote) -> None:
         """Forks and exits wait until the reply is out: on a small machine they would compete with it for the CPU."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from qflow_runner.ending import end
+from qflow_runner.background import end
 from qflow_runner.errors import QflowError, Unavailable, WorkflowUnknown
 from qflow_runner.workflows.check import Check
 

@@ -23,7 +23,7 @@ async def built(layers: Layers, index: Index, name: str = "alpha", size: int = 0
     index.wheel(name, files={f"{name}.py": "x = 1", f"{name}_data.bin": os.urandom(size)})
     layer = await layers.layer(await layers.locks.lock([name], HERE))
     # What follows a build, by itself.
-    await asyncio.gather(*layers._background)
+    await layers._background.finish()
     return layer
 
 

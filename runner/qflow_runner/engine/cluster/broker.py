@@ -6,7 +6,6 @@ when it has room for a run, so what waits is in Redis, where any worker can take
 
 import asyncio
 import contextlib
-import logging
 import os
 import threading
 import time
@@ -125,7 +124,6 @@ class Consumer:
         app.conf.task_queues = [_queue(each) for each in queues]
         steps: Any = app.steps
         steps["consumer"].add(_room_step(self))
-        _tell_celery()
         self._name = name
         self._thread = threading.Thread(target=self._run, name="qflow-consume", daemon=True)
 
@@ -219,19 +217,3 @@ def _room_step(consumer: Consumer) -> type[bootsteps.StartStopStep]:
             consumer.listen(parent.hub)
 
     return Room
-
-
-class _Forward(logging.Handler):
-    """What Celery says goes where all else goes."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        log.log(record.levelno, "celery", said=record.getMessage().splitlines()[0][:500], part=record.name)
-
-
-def _tell_celery() -> None:
-    for name in ("celery", "kombu"):
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        logger.setLevel(logging.WARNING)
-        if not any(isinstance(each, _Forward) for each in logger.handlers):
-            logger.addHandler(_Forward())

@@ -7,7 +7,7 @@ from typing import cast
 import structlog
 from redis.asyncio import Redis
 
-from qflow_runner.ending import end
+from qflow_runner.background import end
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.messages import Body, Message, Reply, pack, unpack_reply
 from qflow_runner.engine.cluster.names import Names

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 import structlog
 
 from qflow_runner.admission import Admission
+from qflow_runner.background import end
 from qflow_runner.blobs import shared_blobs
-from qflow_runner.ending import end
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.broker import Publisher, celery_app
 from qflow_runner.engine.cluster.caller import ASK_S, Caller

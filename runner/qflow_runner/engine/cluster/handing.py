@@ -4,12 +4,12 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine
 from typing import Any, cast
 
 import structlog
 from redis.asyncio import Redis
 
+from qflow_runner.background import Background
 from qflow_runner.engine.cluster.broker import Publisher
 from qflow_runner.engine.cluster.caller import Caller
 from qflow_runner.engine.cluster.members import Members
@@ -49,11 +49,10 @@ class Handing:
         self._watch = watch
         self._scripts = Scripts(redis, names)
         self._homes: OrderedDict[str, str] = OrderedDict()
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def close(self) -> None:
-        if self._jobs:
-            await asyncio.wait(self._jobs)
+        await self._background.finish()
 
     async def made(self, request: RunRequest, body: Body, wait_s: float) -> Reply:
         """The reply of the worker that made it. Raises NeverBegun where none had begun it after `wait_s`."""
@@ -89,7 +88,7 @@ class Handing:
             self._remember(home, reply.worker)
             return reply
         except (asyncio.CancelledError, QueueUnavailable):
-            self._spawn(self._give_up(pending))
+            self._background.start(self._give_up(pending))
             raise
         finally:
             self._watch.remove(pending)
@@ -120,8 +119,3 @@ class Handing:
             self._homes.move_to_end(home)
         if len(self._homes) > HOMES:
             self._homes.popitem(last=False)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        job = asyncio.get_running_loop().create_task(work)
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)

@@ -10,8 +10,8 @@ import structlog
 from redis.asyncio import Redis
 
 from qflow_runner import __version__
+from qflow_runner.background import end
 from qflow_runner.blobs import Blobs
-from qflow_runner.ending import end
 from qflow_runner.engine.cluster import messages
 from qflow_runner.engine.cluster.identity import agree, identify
 from qflow_runner.engine.cluster.members import Member, Members, told

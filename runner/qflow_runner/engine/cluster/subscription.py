@@ -7,7 +7,7 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from qflow_runner.ending import end
+from qflow_runner.background import end
 from qflow_runner.engine.cluster.redis import close
 
 LISTEN_S = 3.0

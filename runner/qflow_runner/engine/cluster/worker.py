@@ -12,8 +12,8 @@ from typing import Any
 
 import structlog
 
+from qflow_runner.background import Background
 from qflow_runner.blobs import shared_blobs
-from qflow_runner.ending import end
 from qflow_runner.engine.cluster import messages
 from qflow_runner.engine.cluster.bodies import Bodies
 from qflow_runner.engine.cluster.broker import Consumer, Publisher, celery_app
@@ -69,7 +69,7 @@ class Worker:
         self._redis = client(url)
         self._bodies = Bodies(store)
         self._running: dict[str, asyncio.Task[Any]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scripts = Scripts(self._redis, names)
         self._caller = Caller(self._redis, client(url), names, self._sealer, self._bodies)
@@ -112,15 +112,14 @@ class Worker:
         await self._membership.beat()
         try:
             async with asyncio.timeout(seconds):
-                while self._tasks:
-                    await asyncio.wait(set(self._tasks))
+                await self._background.finish()
         except TimeoutError:
             return False
         return True
 
     async def leave(self) -> None:
         """Its sandboxes are gone, and what they kept is in the store: others take over."""
-        await end(self._tasks)
+        await self._background.end()
         await asyncio.to_thread(self._consumer.close)
         await self._control.close()
         await self._teller.close()
@@ -156,7 +155,7 @@ class Worker:
         if self._loop is None:
             return False
         work = self._taken(message, sealed) if message.kind == "run" else self._job(message)
-        self._loop.call_soon_threadsafe(self._spawn, work)
+        self._loop.call_soon_threadsafe(self._background.start, work)
         return message.kind == "run"
 
     async def _job(self, message: Message) -> None:
@@ -221,7 +220,7 @@ class Worker:
             if task is not None:
                 task.cancel()
         elif message.kind == "ask":
-            self._spawn(self._asked(message))
+            self._background.start(self._asked(message))
 
     async def _asked(self, message: Message) -> None:
         await self._reply(message, await self._tried(message, self._told_back(message)))
@@ -261,9 +260,3 @@ class Worker:
             except QueueUnavailable as error:
                 log.warning("run.not_answered", reason=error.detail)
                 await asyncio.sleep(RETRY_S)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        assert self._loop is not None  # noqa: S101 - it is open
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
