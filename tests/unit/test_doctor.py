@@ -1,4 +1,4 @@
-"""What `qflow doctor` says of directories, which need no Docker to be looked at."""
+"""What `qflow doctor` says of settings and directories, which need no Docker to be looked at."""
 
 from pathlib import Path
 
@@ -37,3 +37,13 @@ async def test_a_file_in_the_way_is_named(tmp_path: Path, setting: str, part: st
     wrong = {each.part: each for each in found if each.grade == "problem"}
     assert f"{tmp_path}/file is not a directory." == wrong[part].found
     assert f"QFLOW_{setting.upper()}" in wrong[part].advice
+
+
+async def test_a_variable_that_is_no_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QFLOW_PROT", "1")
+    monkeypatch.setenv("QFLOW_PORT", "0")
+
+    [found] = await checks.settings_given(Settings())
+
+    assert ("warning", "QFLOW_PROT is no setting, and has no effect.") == (found.grade, found.found)
+    assert "QFLOW_PORT" in found.advice

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from qflow_runner.identity import DataDir, InUse
 from qflow_runner.settings import Settings
+from qflow_runner.settings.unknown import unknown_settings
 
 
 def test_every_setting_has_a_unit_and_a_help_text() -> None:
@@ -99,3 +100,30 @@ def test_no_two_groups_share_a_name() -> None:
                 assert shared or seen.setdefault(name, group.__name__) == group.__name__, name
         for name in vars(group).get("__annotations__", {}):
             assert seen.setdefault(f"setting {name}", group.__name__) == group.__name__, name
+
+
+def test_what_is_no_setting_is_found_with_what_it_may_mean() -> None:
+    """In whatever case it is written, as settings are; its value is not told."""
+    found = unknown_settings(
+        {
+            "QFLOW_PROT": "1",
+            "qflow_tokn": "a-secret",
+            "QFLOW_WHATEVER": "x",
+            "QFLOW_PORT": "1",
+            "qflow_python": "3.12",
+            "PORT": "1",
+        }
+    )
+
+    assert {
+        "QFLOW_PROT": "It may be meant as QFLOW_PORT.",
+        "qflow_tokn": "It may be meant as QFLOW_TOKEN.",
+        "QFLOW_WHATEVER": "`qflow settings` names those that there are.",
+    } == found
+
+
+def test_a_variable_that_kubernetes_makes_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QFLOW_PORT", "tcp://10.0.0.1:8717")
+
+    with pytest.raises(ValidationError, match="enableServiceLinks: false"):
+        Settings()

@@ -76,7 +76,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 def test_a_start_and_a_stop_log_no_failure(tmp_path: Path) -> None:
     """And every line is an event."""
     events: list[dict[str, Any]] = []
-    with _serve(tmp_path) as process:
+    with _serve(tmp_path, PROT="1") as process:
         assert process.stderr is not None
         for line in process.stderr:
             events.append(json.loads(line))
@@ -87,3 +87,4 @@ def test_a_start_and_a_stop_log_no_failure(tmp_path: Path) -> None:
     assert "runner.listening" in [each["event"] for each in events]
     assert not [each for each in events if each["level"] not in ("info", "warning")]
     assert not [each for each in events if each["event"] == "library"]
+    assert ["QFLOW_PROT"] == [each["name"] for each in events if each["event"] == "setting.unknown"]

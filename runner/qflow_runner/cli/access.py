@@ -18,7 +18,7 @@ from rich.table import Column, Table
 
 from qflow_runner.access import Tokens, read_age
 from qflow_runner.audit import Audit, Who, verify
-from qflow_runner.cli.server import read_settings
+from qflow_runner.cli.reading import read_settings
 from qflow_runner.errors import RequestError, TokenUnknown
 from qflow_runner.keys import Keys
 from qflow_runner.observe import logs

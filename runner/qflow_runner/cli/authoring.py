@@ -12,7 +12,7 @@ from rich.console import Console
 
 from qflow_runner import __version__
 from qflow_runner.analysis import Analysis, Analyzer
-from qflow_runner.cli.server import read_settings
+from qflow_runner.cli.reading import read_settings
 
 Format = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it")]
 CheckFormat = Annotated[Literal["table", "json", "sarif"], typer.Option("--format", help="How to print it")]

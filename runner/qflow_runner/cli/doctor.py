@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from qflow_runner.cli.server import read_settings
+from qflow_runner.cli.reading import read_settings
 from qflow_runner.settings import Settings
 
 SIGNS = {

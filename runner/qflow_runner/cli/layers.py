@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from qflow_runner.cli.server import read_settings
+from qflow_runner.cli.reading import read_settings
 from qflow_runner.cli.upgrade import by_runner, on_disk
 from qflow_runner.layers import BuildProgress, Layers, compile_here
 from qflow_runner.observe import logs

@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from qflow_runner.cli.authoring import read_text
+from qflow_runner.cli.reading import read_settings
 from qflow_runner.cli.remote import CONNECT_S, Refused
 from qflow_runner.cli.run_show import Progress, show_run
-from qflow_runner.cli.server import read_settings
 from qflow_runner.errors import Unavailable
 from qflow_runner.identity import DataDir
 

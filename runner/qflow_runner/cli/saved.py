@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from qflow_runner.cli.authoring import read_text
-from qflow_runner.cli.server import read_settings
+from qflow_runner.cli.reading import read_settings
 from qflow_runner.observe import logs
 from qflow_runner.settings import Settings
 from qflow_runner.store import Database, NewVersion, Saved, SavedDefinitions, SavedVersion

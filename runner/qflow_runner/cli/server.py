@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
 from qflow_runner import __version__
+from qflow_runner.cli.reading import read_settings, tell_unknown
 from qflow_runner.identity import DataDir
 from qflow_runner.observe import logs
 from qflow_runner.settings import Settings
@@ -39,6 +39,7 @@ def serve(
     given = {"host": host, "port": port, "backend": backend, "data_dir": data_dir, "engine": engine}
     settings = read_settings({name: value for name, value in given.items() if value is not None})
     logs.configure(settings.log_format, settings.log_level)
+    tell_unknown()
     directory = DataDir(settings)
     token, is_new = directory.token()
     if is_new:
@@ -62,6 +63,7 @@ def worker(
     given = {"host": host, "port": port, "backend": backend, "data_dir": data_dir, "engine": "celery"}
     settings = read_settings({name: value for name, value in given.items() if value is not None})
     logs.configure(settings.log_format, settings.log_level)
+    tell_unknown()
     directory = DataDir(settings)
     token, _ = directory.token()
     identity = directory.identity()
@@ -98,17 +100,3 @@ def show_settings() -> None:
 def version() -> None:
     """The version."""
     print(__version__)
-
-
-def read_settings(given: dict[str, object]) -> Settings:
-    """The settings of the environment, and those given; a wrong one ends the command with its name."""
-    try:
-        return Settings(**given)  # type: ignore[arg-type]
-    except ValidationError as error:
-        for each in error.errors(include_url=False, include_context=False):
-            name = "_".join(map(str, each["loc"]))
-            print(
-                f"{f'QFLOW_{name.upper()}: ' if name else ''}{each['msg'].removeprefix('Value error, ')}",
-                file=sys.stderr,
-            )
-        raise SystemExit(2) from None

@@ -16,6 +16,7 @@ from qflow_runner.attack import under_attack
 from qflow_runner.errors import QflowError
 from qflow_runner.sandbox.choose import choose_backend
 from qflow_runner.settings import Settings
+from qflow_runner.settings.unknown import unknown_settings
 
 ROOM_MB = 2048
 """Free space below which installing packages soon fails."""
@@ -42,6 +43,14 @@ async def python(settings: Settings) -> Finding:
     del settings
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding("Python", "ok", f"{version}, {os.cpu_count()} CPUs")
+
+
+async def settings_given(settings: Settings) -> list[Finding]:
+    del settings
+    return [
+        Finding("settings", "warning", f"{name} is no setting, and has no effect.", advice)
+        for name, advice in unknown_settings(os.environ).items()
+    ]
 
 
 async def directories(settings: Settings) -> list[Finding]:
@@ -180,6 +189,7 @@ async def cluster(settings: Settings) -> list[Finding]:
 
 CHECKS: tuple[Callable[[Settings], Awaitable[Finding | list[Finding]]], ...] = (
     python,
+    settings_given,
     directories,
     socket_directory,
     port,

@@ -1,9 +1,9 @@
 """Where the runner listens, who may call it, how much at once, and what it says of itself."""
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
 from qflow_runner.settings.table import setting
@@ -36,6 +36,15 @@ class ServingSettings(BaseSettings):
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = setting(
         "info", "level", "The least serious event that is logged"
     )
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _a_number_of_ours(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith("tcp://"):
+            raise ValueError(
+                "Kubernetes made this variable of a Service named qflow: set enableServiceLinks: false for the pod"
+            )
+        return value
 
     @property
     def loopback(self) -> bool:
