@@ -5,6 +5,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from playwright.async_api import expect
+
 from lab.browser import Editor
 from lab.n8n_api import N8nApi
 from lab.parts import Parts
@@ -76,14 +78,12 @@ async def test_only_a_node_that_asks_for_secrets_shows_their_credential(
     await api.create_credential("Newest", SECRETS_TYPE, {"values": "{}"})
     await editor.open_workflow(workflow["id"])
 
-    shown: list[int] = []
-    for name in ("New", "Digest"):
+    for name, shown in (("New", 0), ("Digest", 1)):
         await editor.open_node(name)
         await editor.panel.get_by_text("Python Code").first.wait_for()
-        shown.append(await editor.panel.get_by_text("Secrets", exact=True).count())
+        await expect(editor.panel.get_by_text("Secrets", exact=True)).to_have_count(shown)
         await editor.close_node()
 
-    assert shown == [0, 1]
     async with asyncio.timeout(20):  # the editor saves by itself, a moment later
         while not (given := (await saved_node(api, workflow, "New")).get("credentials")):
             await asyncio.sleep(0.1)

@@ -95,10 +95,13 @@ class RunnerProcess:
         await self.ended()
 
     async def stop(self) -> None:
+        """Whatever was done to it, it handled: no exception that nobody awaited, and no line that is no event."""
         if self._process is not None and self._process.returncode is None:
             self.signal(signal.SIGTERM)
             await self.ended()
         await self._hang_up()
+        unhandled = [each for each in self.log if _unhandled(each)]
+        assert not unhandled, unhandled
 
     async def _hang_up(self) -> None:
         if self._http is not None:
@@ -115,3 +118,9 @@ class RunnerProcess:
                 self._news.notify_all()
         async with self._news:
             self._news.notify_all()
+
+
+def _unhandled(event: dict[str, Any]) -> bool:
+    """Celery says as errors what it then mends itself."""
+    library = event["event"] == "library" and not event["part"].startswith(("celery", "kombu"))
+    return library or event["event"] in ("text", "thread.failed")
