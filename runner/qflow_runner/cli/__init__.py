@@ -1,10 +1,9 @@
 """The command `qflow`."""
 
-import sys
-
 import typer
 
 from qflow_runner.cli import access, authoring, doctor, images, layers, run, saved, server
+from qflow_runner.cli.terminal import complain
 from qflow_runner.cli.told import sentence
 from qflow_runner.errors import QflowError
 
@@ -36,5 +35,5 @@ def main() -> None:
     try:
         app()
     except (QflowError, OSError) as error:
-        print(sentence(error), file=sys.stderr)
+        complain(sentence(error))
         raise SystemExit(1) from None

@@ -7,18 +7,19 @@ import asyncio
 import getpass
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Column
+from rich.text import Text
 
 from qflow_runner.access import Tokens, read_age
 from qflow_runner.audit import Audit, Who, verify
 from qflow_runner.cli.reading import read_settings
+from qflow_runner.cli.terminal import complain, show, table
 from qflow_runner.errors import RequestError, TokenUnknown
 from qflow_runner.keys import Keys
 from qflow_runner.observe import logs
@@ -77,11 +78,11 @@ def token_create(
 @tokens.command("list")
 def token_list() -> None:
     """The tokens that there are and were, the newest first."""
-    table = Table(Column("Id", no_wrap=True), "Name", "Scopes", "Created", "Expires", "Last used", "State")
+    shown = table(Column("Id", no_wrap=True), "Name", "Scopes", "Created", "Expires", "Last used", "State")
     for row in _with_store(lambda opened: opened.tokens.every()):
         moments = (_moment(each) for each in (row.created, row.expires, row.used))
-        table.add_row(row.id, row.name, row.scopes, *moments, _state(row))
-    Console().print(table)
+        shown.add_row(row.id, row.name, row.scopes, *moments, _state(row))
+    show(shown, "No token was made yet: `qflow token create` makes one.")
 
 
 @tokens.command("revoke")
@@ -134,30 +135,29 @@ def audit_list(
         for row in rows:
             print(json.dumps({**row._asdict(), "details": json.loads(row.details)}))
         return
-    table = Table(
-        Column("Row", no_wrap=True),
-        "When",
-        "Who",
-        "From",
-        Column("Action", no_wrap=True),
-        Column("Object", overflow="fold"),
-        "Outcome",
-        Column("Details", overflow="fold"),
+    shown = table(
+        Column("Row", justify="right", no_wrap=True),
+        Column("When (UTC)", no_wrap=True),
+        Column("Who", overflow="fold"),
+        Column("What", overflow="fold", ratio=1),
+        Column("Outcome", overflow="fold"),
     )
     for row in rows:
-        when = _moment(datetime.fromtimestamp(row.at / 1000, UTC))
-        details = "" if row.details == "{}" else row.details
-        table.add_row(
-            str(row.seq),
-            when,
-            row.name or "the runner",
-            row.origin,
-            row.action,
-            row.object,
-            row.outcome,
-            details,
-        )
-    Console().print(table)
+        who = (row.name or "the runner") + (f"\nfrom {row.origin}" if row.origin else "")
+        what = Text(f"{row.action} {row.object}")
+        for name, value in _flat(json.loads(row.details)):
+            what.append(f"\n{name} {value}", style="dim")
+        when = f"{datetime.fromtimestamp(row.at / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+        shown.add_row(str(row.seq), when, who, what, row.outcome)
+    show(shown, "No such entry.")
+
+
+def _flat(details: dict[str, Any], place: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in details.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value if isinstance(value, str) else json.dumps(value)
 
 
 @audit.command("verify")
@@ -165,9 +165,9 @@ def audit_verify() -> None:
     """Walk the whole log. Ends with 1 where a row was altered, is missing, or was cut off."""
     found = _with_store(lambda opened: verify(opened.audit.log, opened.keys, opened.audit.head_path))
     for note in found.notes:
-        print(note, file=sys.stderr)
+        complain(note)
     if not found.ok:
-        print(found.broken, file=sys.stderr)
+        complain(found.broken)
         raise SystemExit(1)
     print(f"{found.rows} rows, from {found.first} to {found.last}, are as they were written.")
 
@@ -181,17 +181,17 @@ def keys_status() -> None:
 
     settings = read_settings({})
     held, known = _with_store(work), Keys(settings)
-    table = Table(Column("Key", no_wrap=True), Column("From", overflow="fold"), "In the database", "Note")
+    shown = table(Column("Key", no_wrap=True), Column("From", overflow="fold"), "In the database", "Note")
     for number, name in enumerate(known.names):
         origin = "QFLOW_ENCRYPTION_KEYS" if name in known.given else str(settings.data_dir / "key")
-        table.add_row(
+        shown.add_row(
             name, origin, _counts(held.get(name, {})), "the newest: it encrypts" if number == 0 else ""
         )
     if UNREADABLE in held:
-        table.add_row(
+        shown.add_row(
             "", "", _counts(held[UNREADABLE]), "no key opens this: put the one that is missing back"
         )
-    Console().print(table)
+    show(shown, "There is no key yet: the runner makes one at its first start.")
 
 
 @keys.command("rotate")

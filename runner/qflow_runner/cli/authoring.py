@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from qflow_runner import __version__
 from qflow_runner.analysis import Analysis, Analyzer
-from qflow_runner.cli.reading import read_settings
+from qflow_runner.cli.reading import read_settings, read_text
+from qflow_runner.cli.terminal import Terminal, refuse, say
 
 Format = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it")]
 CheckFormat = Annotated[Literal["table", "json", "sarif"], typer.Option("--format", help="How to print it")]
@@ -32,7 +31,7 @@ def analyze(
     if form == "json":
         print(json.dumps(to_json(analysis), indent=2))
     else:
-        Console().print(show(analysis))
+        Terminal().print(show(analysis))
     if any(finding.severity == "error" for finding in analysis.findings):
         raise SystemExit(1)
 
@@ -64,7 +63,7 @@ def check(
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"])) or "the file"
-            _refuse(f"{path} is not an n8n workflow: {where}: {first['msg']}.")
+            refuse(f"{path} is not an n8n workflow: {where}: {first['msg']}.")
     done = asyncio.run(run())
     if form == "sarif":
         runs = [sarif(found, str(path), __version__) for path, _, found in done]
@@ -74,7 +73,7 @@ def check(
         print(json.dumps(forms[0] if len(forms) == 1 else forms, indent=2))
     else:
         for path, name, found in done:
-            show_check(Console(), name or path.name, found)
+            show_check(Terminal(markup=True), name or path.name, found)
     if any(not found.ok or any(node.findings for node in found.nodes) for _, _, found in done):
         raise SystemExit(1)
 
@@ -90,12 +89,12 @@ def n8n_files(
     settings = read_settings({})
     token = DataDir.kept_token(settings)
     if not url and settings.host in {"0.0.0.0", "::"}:  # noqa: S104 - it is refused here
-        _refuse(
+        refuse(
             f"QFLOW_HOST={settings.host} is no address to call: say with --url how n8n reaches the runner."
         )
     address = url or f"http://{settings.host}:{settings.port}"
     for sentence in write_files(directory, address, token):
-        print(sentence)
+        say(sentence)
 
 
 async def _analyze(code: str, python: str) -> Analysis:
@@ -105,17 +104,3 @@ async def _analyze(code: str, python: str) -> Analysis:
         return await analyzer.analyze(code, python)
     finally:
         await analyzer.close()
-
-
-def read_text(path: Path) -> str:
-    try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        _refuse(f"{path} cannot be read: {error.strerror}.")
-    except UnicodeDecodeError:
-        _refuse(f"{path} is not text in UTF-8.")
-
-
-def _refuse(sentence: str) -> NoReturn:
-    print(sentence, file=sys.stderr)
-    raise SystemExit(2)

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import structlog
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from qflow_runner.cli.reading import read_settings
+from qflow_runner.cli.terminal import Terminal
 from qflow_runner.settings import Settings
 
 SIGNS = {
@@ -36,14 +37,12 @@ def doctor(
 async def _examine(settings: Settings) -> bool:
     from qflow_runner.doctor import Finding, examine
 
-    console = Console()
+    console = Terminal(markup=True)
 
     def tell(finding: Finding) -> None:
-        console.print(
-            f"{SIGNS[finding.grade]}  [bold]{finding.part}[/bold]: {finding.found}", highlight=False
-        )
+        console.print(f"{SIGNS[finding.grade]}  [bold]{finding.part}[/bold]: {escape(finding.found)}")
         if finding.advice:
-            console.print(f"         {finding.advice}", highlight=False)
+            console.print(f"         {escape(finding.advice)}")
 
     findings = await examine(settings, tell)
     return all(each.grade != "problem" for each in findings)
@@ -52,7 +51,7 @@ async def _examine(settings: Settings) -> bool:
 async def _attack(settings: Settings, output: Path | None) -> bool:
     from qflow_runner.attack import HOSTILE, Verdict, attack, card
 
-    console = Console()
+    console = Terminal(markup=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         job = progress.add_task("attacking", total=len(HOSTILE))

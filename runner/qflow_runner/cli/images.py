@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from qflow_runner.cli.terminal import show, table
 
 app = typer.Typer(help="The sandbox images.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def images_list() -> None:
     """Which Python versions this machine has images for."""
     from qflow_runner.sandbox import images
 
-    table = Table("Python", "Image", "Built", "Support")
+    shown = table("Python", "Image", "Built", "Support")
     for row in images.list_images():
-        table.add_row(*row)
-    Console().print(table)
+        shown.add_row(*row)
+    show(shown, "There are no images yet: `qflow images build` makes them.")

@@ -2,16 +2,14 @@
 
 import asyncio
 import datetime
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from qflow_runner.cli.reading import read_settings
+from qflow_runner.cli.reading import read_settings, read_text
+from qflow_runner.cli.terminal import Terminal, complain, refuse, say, show, table
 from qflow_runner.cli.upgrade import by_runner, on_disk
 from qflow_runner.layers import BuildProgress, Layers, compile_here
 from qflow_runner.observe import logs
@@ -36,11 +34,11 @@ def layers_list() -> None:
     """What is installed, the longest unused first."""
 
     async def work(layers: Layers) -> None:
-        table = Table("Layer", "Python", "MB", "Last used", "Packages", "Notes")
+        shown = table("Layer", "Python", "MB", "Last used", "Packages", "Notes")
         for info in layers.list():
             used = datetime.datetime.fromtimestamp(info.used, tz=datetime.UTC).astimezone()
             names = ", ".join(f"{package.name} {package.version}" for package in info.packages)
-            table.add_row(
+            shown.add_row(
                 info.id,
                 info.python,
                 f"{info.bytes / 2**20:.1f}",
@@ -48,7 +46,10 @@ def layers_list() -> None:
                 names,
                 " ".join(info.warnings),
             )
-        Console().print(table)
+        show(
+            shown,
+            "No packages are installed yet: a node that needs some has them installed, or `qflow layers build`.",
+        )
 
     _with_layers(work)
 
@@ -61,14 +62,14 @@ def layers_build(requirements: Requirements = None, file: File = None, python: P
     async def work(layers: Layers) -> None:
         lock = await layers.locks.lock(given, python or read_settings({}).python)
         for warning in lock.warnings:
-            print(warning, file=sys.stderr)
+            complain(warning)
         building = asyncio.create_task(layers.layer(lock))
         # It is begun once it ran to its first wait.
         await asyncio.sleep(0)
         async for each in layers.events(lock.id):
-            print(_sentence(each), file=sys.stderr)
+            complain(_sentence(each))
         layer = await building
-        print(f"{layer.id}  Python {layer.python}  {layer.bytes / 2**20:.1f} MB  {layer.path}")
+        say(f"{layer.id}  Python {layer.python}  {layer.bytes / 2**20:.1f} MB  {layer.path}")
 
     _with_layers(work)
 
@@ -109,7 +110,7 @@ def layers_audit(
             audit = await vetting.audit(sorted(packages, key=lambda package: (package.name, package.version)))
         finally:
             await vetting.close()
-        Console().print(audit_table(audit, clean=clean))
+        Terminal().print(audit_table(audit, clean=clean))
         worst.add(audit.worst)
 
     _with_layers(work)
@@ -139,11 +140,9 @@ def layers_upgrade(
     """Show what newer versions would change, or change it. A runner that runs on the same files follows."""
     given = _given(requirements, file)
     if items is not None and not definition:
-        print("Say with --definition what is to be run with the items.", file=sys.stderr)
-        raise SystemExit(2)
+        refuse("Say with --definition what is to be run with the items.")
     if definition and not runner:
-        print("A definition is run by a running runner: say with --runner where it is.", file=sys.stderr)
-        raise SystemExit(2)
+        refuse("A definition is run by a running runner: say with --runner where it is.")
     settings = read_settings({})
     if runner:
         by_runner(settings, runner, given, python, yes=yes, back=back, definition=definition, items=items)
@@ -159,15 +158,9 @@ def _sentence(progress: BuildProgress) -> str:
 def _given(requirements: Sequence[str] | None, file: Path | None) -> list[str]:
     if file is None:
         if not requirements:
-            print("Name packages, or a file of them with --requirements.", file=sys.stderr)
-            raise SystemExit(2)
+            refuse("Name packages, or a file of them with --requirements.")
         return list(requirements)
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"{file} cannot be read: {error}.", file=sys.stderr)
-        raise SystemExit(2) from None
-    return [*(requirements or []), text]
+    return [*(requirements or []), read_text(file)]
 
 
 def _with_layers(work: Callable[[Layers], Awaitable[T]]) -> T:

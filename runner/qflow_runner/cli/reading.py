@@ -1,11 +1,13 @@
-"""The settings that a command goes by."""
+"""What a command goes by: the settings, and the files that it is given."""
 
 import os
 import sys
+from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
 
+from qflow_runner.cli.terminal import complain, refuse
 from qflow_runner.settings import Settings
 from qflow_runner.settings.unknown import unknown_settings
 
@@ -19,9 +21,8 @@ def read_settings(given: dict[str, object]) -> Settings:
     except ValidationError as error:
         for each in error.errors(include_url=False, include_context=False):
             name = "_".join(map(str, each["loc"]))
-            print(
-                f"{f'QFLOW_{name.upper()}: ' if name else ''}{each['msg'].removeprefix('Value error, ')}",
-                file=sys.stderr,
+            complain(
+                f"{f'QFLOW_{name.upper()}: ' if name else ''}{each['msg'].removeprefix('Value error, ')}"
             )
         raise SystemExit(2) from None
 
@@ -29,3 +30,12 @@ def read_settings(given: dict[str, object]) -> Settings:
 def tell_unknown() -> None:
     for name, hint in unknown_settings(os.environ).items():
         log.warning("setting.unknown", name=name, hint=hint)
+
+
+def read_text(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        refuse(f"{path} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        refuse(f"{path} is not text in UTF-8.")

@@ -4,19 +4,17 @@ import asyncio
 import contextlib
 import json
 import secrets
-import sys
 from collections.abc import AsyncIterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
-from qflow_runner.cli.authoring import read_text
-from qflow_runner.cli.reading import read_settings
+from qflow_runner.cli.reading import read_settings, read_text
 from qflow_runner.cli.remote import CONNECT_S, Refused
 from qflow_runner.cli.run_show import Progress, show_run
+from qflow_runner.cli.terminal import Terminal, refuse
 from qflow_runner.errors import Unavailable
 from qflow_runner.identity import DataDir
 
@@ -46,7 +44,7 @@ def run(  # noqa: PLR0917 - options of a command
     settings = read_settings({})
     read = _read(workflow)
     if not isinstance(read, dict):
-        _refuse(f"{workflow} is not an n8n workflow: it is no JSON object.")
+        refuse(f"{workflow} is not an n8n workflow: it is no JSON object.")
     body: Json = {"workflow": read, "concurrent": not serial, "check": check}
     if items is not None:
         body["items"] = _items(items)
@@ -54,14 +52,14 @@ def run(  # noqa: PLR0917 - options of a command
         body["nodes"] = node
     runner = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
     name = str(read.get("id") or read.get("name") or workflow.stem)[:200]
-    with Progress(Console(stderr=True), read, shown=form == "table") as progress:
+    with Progress(Terminal(markup=True, stderr=True), read, shown=form == "table") as progress:
         answer = asyncio.run(
             _run(runner, token or DataDir.kept_token(settings), name, body, progress, deadline_s=deadline)
         )
     if form == "json":
         print(json.dumps(answer, indent=2))
     else:
-        show_run(Console(), str(read.get("name") or workflow.name), answer)
+        show_run(Terminal(markup=True), str(read.get("name") or workflow.name), answer)
     if not answer["ok"]:
         raise SystemExit(1)
 
@@ -128,7 +126,7 @@ def _items(path: Path) -> Any:
 
 def _item(value: Any, path: Path) -> Json:
     if not isinstance(value, dict):
-        _refuse(f"{path} holds something that is no item: {json.dumps(value)[:80]}.")
+        refuse(f"{path} holds something that is no item: {json.dumps(value)[:80]}.")
     return value if isinstance(value.get("json"), dict) else {"json": value}
 
 
@@ -136,9 +134,4 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        _refuse(f"{path} is not JSON: {error}.")
-
-
-def _refuse(sentence: str) -> NoReturn:
-    print(sentence, file=sys.stderr)
-    raise SystemExit(2)
+        refuse(f"{path} is not JSON: {error}.")

@@ -1,17 +1,14 @@
 """`qflow definitions`: what was saved by name, in the runner's database. The runner may run meanwhile, or not."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from qflow_runner.cli.authoring import read_text
-from qflow_runner.cli.reading import read_settings
+from qflow_runner.cli.reading import read_settings, read_text
+from qflow_runner.cli.terminal import complain, say, show, table
 from qflow_runner.observe import logs
 from qflow_runner.settings import Settings
 from qflow_runner.store import Database, NewVersion, Saved, SavedDefinitions, SavedVersion
@@ -34,11 +31,16 @@ def definitions_list(part: Annotated[str, typer.Argument(help="Part of a name")]
             found += page
         return found
 
-    table = Table("Name", "Version", "Function", "Updated")
+    shown = table("Name", "Version", "Function", "Updated")
     for each in _with_saved(read_settings({}), work):
         updated = f"{each.updated.astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(each.name, str(each.version), each.signature or each.function, updated)
-    Console().print(table)
+        shown.add_row(each.name, str(each.version), each.signature or each.function, updated)
+    show(
+        shown,
+        f"No name has {part!r} in it."
+        if part
+        else "Nothing is saved yet: `qflow definitions save` does that.",
+    )
 
 
 @app.command("show")
@@ -49,7 +51,7 @@ def definitions_show(
     """Print the code of a definition; what else is known of it goes to standard error."""
     found = _with_saved(read_settings({}), lambda saved: saved.get(name, version))
     about = f"{found.name}, version {found.version} of {found.latest}, {found.created:%Y-%m-%d %H:%M} UTC"
-    print(": ".join(filter(None, (about, found.note))), file=sys.stderr)
+    complain(": ".join(filter(None, (about, found.note))))
     print(str(found.content["code"]).rstrip("\n"))
 
 
@@ -68,7 +70,7 @@ def definitions_save(
         return await saved.put(name, await _new_version(settings, code, function, python, note))
 
     found, added = _with_saved(settings, work)
-    print(f"{found.name}, version {found.version}{'' if added else ' (as before)'}: {found.signature}")
+    say(f"{found.name}, version {found.version}{'' if added else ' (as before)'}: {found.signature}")
 
 
 async def _new_version(settings: Settings, code: str, function: str, python: str, note: str) -> NewVersion:

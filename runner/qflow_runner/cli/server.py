@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Column
 
 from qflow_runner import __version__
 from qflow_runner.cli.reading import read_settings, tell_unknown
+from qflow_runner.cli.terminal import show, table
 from qflow_runner.identity import DataDir
 from qflow_runner.observe import logs
 from qflow_runner.settings import Settings
@@ -88,13 +87,13 @@ async def _served(state: "State", worker: str = "") -> None:
 
 def show_settings() -> None:
     """Every setting with its default, unit and meaning."""
-    table = Table(Column("Variable", no_wrap=True), "Default", Column("What it is for", ratio=1), box=SIMPLE)
+    shown = table(Column("Variable", no_wrap=True), "Default", Column("What it is for", ratio=1))
     for name, field in Settings.model_fields.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         default = field.get_default(call_default_factory=True, validated_data={})
         text = f"{field.description} ({extra['unit']})"
-        table.add_row(f"QFLOW_{name.upper()}", "" if default is None else str(default), text)
-    Console().print(table)
+        shown.add_row(f"QFLOW_{name.upper()}", "" if default is None else str(default), text)
+    show(shown, "")
 
 
 def version() -> None:

@@ -1,13 +1,13 @@
 """`qflow layers upgrade`: on this machine's own files, or by a running runner, which can try the new versions too."""
 
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from qflow_runner.cli.authoring import read_text
+from qflow_runner.cli.reading import read_text
 from qflow_runner.cli.remote import post
+from qflow_runner.cli.terminal import complain, refuse, say
 from qflow_runner.layers import Layers, LockChange
 from qflow_runner.settings import Settings
 
@@ -47,7 +47,7 @@ def by_runner(
     if back:
         lock = post(settings, runner, "/v1/packages/rollback", body, deadline_s=deadline_s)
         for package in lock["packages"]:
-            print(f"{package['name']}=={package['version']}")
+            say(f"{package['name']}=={package['version']}")
         return
     if definition:
         body |= {"definition": definition, "items": _items(items)}
@@ -60,7 +60,7 @@ def by_runner(
     )
     for each in found["audit"]["after"]["packages"]:
         if each["verdict"] == "vulnerable":
-            print(f"! {each['name']} {each['version']} has known vulnerabilities")
+            say(f"! {each['name']} {each['version']} has known vulnerabilities")
     comparison = found["comparison"]
     good = comparison is None or comparison["equal"] or _first(comparison)
     if comparison is not None:
@@ -69,7 +69,7 @@ def by_runner(
         post(settings, runner, "/v1/packages/accept", {"upgrade": found["upgrade"]}, deadline_s=deadline_s)
     elif not good:
         if yes:
-            print("Not accepted.", file=sys.stderr)
+            complain("Not accepted.")
         raise SystemExit(1)
 
 
@@ -84,8 +84,7 @@ def _items(path: Path | None) -> list[Any]:
     try:
         items = json.loads(read_text(path))
     except ValueError as error:
-        print(f"{path} is not JSON: {error}.", file=sys.stderr)
-        raise SystemExit(2) from None
+        refuse(f"{path} is not JSON: {error}.")
     return items if isinstance(items, list) else [items]
 
 
@@ -95,27 +94,27 @@ def _show(change: LockChange) -> None:
 
 def _show_lines(changed: Any, added: Any, removed: Any, *, same: bool) -> None:
     if same:
-        print("Nothing changes.")
+        say("Nothing changes.")
     for name, before, after in changed:
-        print(f"  {name} {before} -> {after}")
+        say(f"  {name} {before} -> {after}")
     for name, version in added:
-        print(f"+ {name} {version}")
+        say(f"+ {name} {version}")
     for name, version in removed:
-        print(f"- {name} {version}")
+        say(f"- {name} {version}")
 
 
 def _show_comparison(comparison: dict[str, Any]) -> None:
     for when in ("before", "after"):
         problem = (comparison[when] or {}).get("problem")
         if problem:
-            print(f"{when}: {problem['detail']}")
+            say(f"{when}: {problem['detail']}")
     for each in comparison["differences"][:SHOWN]:
         before, after = (
             json.dumps(each[when]) if when in each else "nothing" for when in ("before", "after")
         )
-        print(f"item {each['item']}, {each['path'] or 'whole'}: {before} -> {after}")
+        say(f"item {each['item']}, {each['path'] or 'whole'}: {before} -> {after}")
     more = len(comparison["differences"][SHOWN:]) + comparison["more"]
     if more:
-        print(f"and {more} more differences")
+        say(f"and {more} more differences")
     if comparison["equal"]:
-        print("The items are the same.")
+        say("The items are the same.")

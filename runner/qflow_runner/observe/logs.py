@@ -6,10 +6,13 @@ What libraries log, warnings, and exceptions that nobody handled go the same way
 import logging
 import sys
 import threading
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
 from qflow_runner.observe.masking import mask_event
+from qflow_runner.visible import visible
 
 log = structlog.get_logger()
 
@@ -19,7 +22,11 @@ LONGEST = 2000
 
 def configure(form: str, level: str) -> None:
     """Called once at start."""
-    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer()
+    shown = (
+        (structlog.processors.JSONRenderer(),)
+        if form == "json"
+        else (_only_text, structlog.dev.ConsoleRenderer())
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -27,7 +34,7 @@ def configure(form: str, level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             mask_event,
-            renderer,
+            *shown,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
@@ -39,6 +46,14 @@ def configure(form: str, level: str) -> None:
         root.addHandler(_Libraries())
     logging.captureWarnings(True)
     threading.excepthook = _thread_ended
+
+
+def _only_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Names and messages of others do nothing to the terminal that the log is read in. Other values are shown as Python writes them."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = visible(value)
+    return event
 
 
 class _Libraries(logging.Handler):
