@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.box import SIMPLE
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Column, Table
+from rich.text import Text
 
 from qflow_runner.visible import visible
 
@@ -18,8 +19,12 @@ class Terminal(Console):
     def __init__(self, *, markup: bool = False, stderr: bool = False) -> None:
         super().__init__(markup=markup, emoji=False, highlight=False, stderr=stderr)
 
+    def render_str(self, text: str, **options: Any) -> Text:  # pyright: ignore[reportIncompatibleMethodOverride] - they are passed on
+        """Before it is laid out, because what is seen takes room."""
+        return super().render_str(visible(text), **options)
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Escape sequences are made of styles after this, so those that come from text are seen."""
+        """What came as Rich's own objects. Escape sequences are made of styles only after this."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
 
