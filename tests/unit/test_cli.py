@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +70,31 @@ def test_analyze_shows_functions_and_mistakes() -> None:
     assert "f(a: int) -> int" in good.stdout
     assert "^" in bad.stdout
     assert "f" == json.loads(form.stdout)["entry"]
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("nonsense", "nonsense is no address of a runner"),
+        ("ftp://x", "ftp://x is no address of a runner"),
+        ("http://127.0.0.1:1", "Nobody answers at http://127.0.0.1:1: Connect call failed"),
+        ("here", "is no runner: its answer is not JSON."),
+    ],
+)
+def test_an_address_without_a_runner_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], address: str, told: str
+) -> None:
+    """In one sentence, with the option that says where one is."""
+    monkeypatch.setenv("QFLOW_TOKEN", "t" * 16)
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        place = f"http://127.0.0.1:{other.server_port}" if address == "here" else address
+        run = qflow("run", files["good"], "--url", place)
+        upgrade = qflow("layers", "upgrade", "requests", "--runner", place)
+        other.shutdown()
+
+    for ended, option in ((run, "--url"), (upgrade, "--runner")):
+        assert 1 == ended.returncode
+        assert told in ended.stderr
+        assert option in ended.stderr
+        assert 1 == ended.stderr.count("\n")

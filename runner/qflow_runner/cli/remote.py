@@ -16,11 +16,26 @@ class Refused(QflowError):
 
 def post(settings: Settings, runner: str, path: str, body: dict[str, Any], *, deadline_s: float) -> Any:
     """The answer's JSON. Raises Refused, and Unavailable where no runner answers at that address."""
-    return asyncio.run(_post(f"{runner.rstrip('/')}{path}", DataDir.kept_token(settings), body, deadline_s))
+    return asyncio.run(_post(runner, path, DataDir.kept_token(settings), body, deadline_s))
 
 
-async def _post(url: str, token: str, body: dict[str, Any], deadline_s: float) -> Any:
+def no_runner(address: str, error: Exception, hint: str) -> Unavailable:
+    """What is told where the client failed: nobody answers there, or somebody else does."""
     import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Unavailable(f"Nobody answers at {address}: {error.strerror}.", hint=hint)
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return Unavailable(f"{address} is no address of a runner, such as http://127.0.0.1:8717.", hint=hint)
+    if isinstance(error, aiohttp.ClientError):
+        return Unavailable(f"{address} does not answer as a runner does: {error}.", hint=hint)
+    return Unavailable(f"What answers at {address} is no runner: its answer is not JSON.", hint=hint)
+
+
+async def _post(runner: str, path: str, token: str, body: dict[str, Any], deadline_s: float) -> Any:
+    import aiohttp
+
+    url = f"{runner.rstrip('/')}{path}"
 
     headers = {"Authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=deadline_s, sock_connect=CONNECT_S)
@@ -33,9 +48,7 @@ async def _post(url: str, token: str, body: dict[str, Any], deadline_s: float) -
     except TimeoutError:
         raise Unavailable(f"{url} did not answer within {deadline_s:g} s.") from None
     except (aiohttp.ClientError, ValueError) as error:
-        raise Unavailable(
-            f"{url} does not answer as a runner does: {error}.", hint="See that the address is a runner's."
-        ) from None
+        raise no_runner(runner, error, "Say with --runner where one is.") from None
     if response.status != 200:
         known = answer if isinstance(answer, dict) else {}
         raise Refused(

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from qflow_runner.cli.reading import read_settings, read_text
-from qflow_runner.cli.remote import CONNECT_S, Refused
+from qflow_runner.cli.remote import CONNECT_S, Refused, no_runner
 from qflow_runner.cli.run_show import Progress, show_run
 from qflow_runner.cli.terminal import Terminal, refuse
 from qflow_runner.errors import Unavailable
@@ -92,10 +92,8 @@ async def _run(
             f"The run was not over within {deadline_s:g} s, and was stopped.", hint="Raise --deadline."
         ) from None
     except (aiohttp.ClientError, ValueError) as error:
-        raise Unavailable(
-            f"{runner} does not answer as a runner does: {error}.",
-            hint="Say with --url where a runner is, or start one with qflow serve.",
-        ) from None
+        hint = "Say with --url where a runner is, or start one with qflow serve."
+        raise no_runner(runner, error, hint) from None
     known: Json = answer if isinstance(answer, dict) else {}
     if response.status != 200 or "nodes" not in known:
         raise Refused(

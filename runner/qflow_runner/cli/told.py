@@ -23,7 +23,7 @@ PLACE = "See that it is what it should be, or set another place (`qflow settings
 def sentence(error: QflowError | OSError) -> str:
     """With what to do, and with the path that it is about, which callers over the network are not told."""
     if isinstance(error, QflowError):
-        below = error.__cause__ or error.__context__
+        below = error.__cause__
         where = f" It is about {below.filename}." if isinstance(below, OSError) and below.filename else ""
         return " ".join(filter(None, (error.detail + where, error.hint)))
     reason = error.strerror or str(error) or type(error).__name__
