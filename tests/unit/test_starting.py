@@ -55,15 +55,18 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path, setting: str) 
 
     assert 1 == process.returncode
     assert "Traceback" not in told
-    last = told.splitlines()[-1]
-    assert f"{tmp_path}/file/below" in last
-    assert "Not a directory" in last
-    assert "QFLOW_DATA_DIR" in last or "qflow settings" in last
+    last = json.loads(told.splitlines()[-1])
+    assert ("runner.failed", "error") == (last["event"], last["level"])
+    assert f"{tmp_path}/file/below" in last["reason"]
+    assert "Not a directory" in last["reason"]
+    assert "QFLOW_DATA_DIR" in last["reason"] or "qflow settings" in last["reason"]
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_port_that_is_taken_is_named(tmp_path: Path, form: str) -> None:
+    """An event in a log for programs, and the last line in one for people."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        process = _serve(tmp_path, PORT=str(taken.getsockname()[1]))
+        process = _serve(tmp_path, PORT=str(taken.getsockname()[1]), LOG_FORMAT=form)
         _, told = process.communicate(timeout=60)
 
     assert 1 == process.returncode
