@@ -5,6 +5,8 @@ import sys
 import typing
 from typing import Any, Dict, List, Optional, Tuple
 
+from qflow_agent.generics import substituted, variables
+
 Scope = Dict[str, Any]
 """The globals of the module in which an annotation stands."""
 
@@ -28,10 +30,8 @@ def resolve(annotation: Any, scope: Scope, metadata: Optional[List[Any]] = None)
     What stands in Annotated beside the type is appended to `metadata`.
     """
     for _ in range(20):  # a wrapper may hold text, and text a wrapper; aliases may even go in circles
-        if isinstance(annotation, typing.ForwardRef):
-            annotation = annotation.__forward_arg__
-        if isinstance(annotation, str):
-            annotation = _evaluate(annotation, scope)
+        if isinstance(annotation, (str, typing.ForwardRef)):
+            annotation = _evaluate(_text(annotation), scope)
         if annotation is None:
             return type(None)
         if metadata is not None:
@@ -45,10 +45,8 @@ def resolve(annotation: Any, scope: Scope, metadata: Optional[List[Any]] = None)
 
 def wrapper_of(annotation: Any, scope: Scope) -> str:
     """``Required`` or ``NotRequired`` where a field of a TypedDict is wrapped in one, else an empty string."""
-    if isinstance(annotation, typing.ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        annotation = _evaluate(annotation, scope)
+    if isinstance(annotation, (str, typing.ForwardRef)):
+        annotation = _evaluate(_text(annotation), scope)
     name = _name(typing.get_origin(annotation))
     return name if name in ("Required", "NotRequired") else ""
 
@@ -57,10 +55,8 @@ def written(annotation: Any) -> str:
     """The annotation as its author wrote it, near enough."""
     if annotation is UNKNOWN:
         return "unknown"
-    if isinstance(annotation, typing.ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        return annotation
+    if isinstance(annotation, (str, typing.ForwardRef)):
+        return _text(annotation)
     if annotation is None or annotation is type(None):
         return "None"
     if isinstance(annotation, type) and not typing.get_args(annotation):
@@ -79,14 +75,19 @@ def many_by_name(annotation: Any) -> bool:
     return isinstance(annotation, str) and annotation.strip().rpartition(".")[2] == "DataFrame"
 
 
-def class_hints(cls: type) -> Dict[str, Tuple[Any, Scope]]:
-    """The annotations of a class and its bases, not evaluated, each with the scope that it stands in."""
+def class_hints(cls: type, arguments: Tuple[Any, ...] = ()) -> Dict[str, Tuple[Any, Scope]]:
+    """The annotations of `cls[arguments]` and its bases, each with the scope that it stands in; text is not evaluated."""
     hints: Dict[str, Tuple[Any, Scope]] = {}
+    known = variables(cls, arguments)
     for base in reversed(cls.__mro__):
         scope = dict(getattr(sys.modules.get(base.__module__), "__dict__", {}))
         scope.setdefault(base.__name__, base)  # a class made in a function may mention itself
+        scope.update({each.__name__: each for each in getattr(base, "__type_params__", ())})
+        stand_for = known.get(base, {})
         for name, annotation in _own_annotations(base).items():
-            hints[name] = (annotation, scope)
+            if stand_for and isinstance(annotation, (str, typing.ForwardRef)):
+                annotation = _evaluate(_text(annotation), scope)
+            hints[name] = (substituted(annotation, stand_for), scope)
     return hints
 
 
@@ -125,6 +126,10 @@ def _unwrap(annotation: Any) -> Any:
 def _name(thing: Any) -> str:
     name = getattr(thing, "_name", None) or getattr(thing, "__name__", None)
     return name if isinstance(name, str) else ""
+
+
+def _text(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else str(annotation.__forward_arg__)
 
 
 def _evaluate(text: str, scope: Scope) -> Any:

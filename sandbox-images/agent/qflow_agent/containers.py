@@ -1,6 +1,7 @@
 """Kinds of lists, tuples, sets, dicts and tables."""
 
 import collections
+import typing
 from collections import abc
 from typing import Any, Callable, List, Optional, Tuple
 
@@ -24,10 +25,12 @@ def container(
     """
     if cls in _DICTS or cls in (collections.OrderedDict, collections.defaultdict):
         return _dict(cls, [kind(argument) for argument in arguments[:2]], expected)
-    if cls is tuple and arguments and arguments[-1] is not Ellipsis:
+    if cls is tuple and is_fixed(arguments):
         return _fixed_tuple(
             [] if arguments == ((),) else [kind(argument) for argument in arguments], expected
         )
+    if cls is tuple and arguments[-1:] != (Ellipsis,):
+        arguments = ()  # of several that are not counted, nothing is known
     element = kind(arguments[0]) if arguments else ANY
     if cls in _LISTS:
         return _many(element, expected, unchanged, lax=lax)
@@ -38,6 +41,15 @@ def container(
     if cls is collections.deque:
         return _many(element, expected, collections.deque, lax=lax)
     return _many(element, expected, _SETS[cls], lax=lax) if cls in _SETS else None
+
+
+def is_fixed(arguments: Tuple[Any, ...]) -> bool:
+    """Whether these are the elements of a tuple one by one: not ``int, ...``, and no ``*Ts`` among them."""
+    return bool(arguments) and arguments[-1] is not Ellipsis and not any(map(_is_unpacked, arguments))
+
+
+def _is_unpacked(argument: Any) -> bool:
+    return getattr(argument, "__unpacked__", False) or "Unpack" in repr(typing.get_origin(argument))
 
 
 def _many(element: Kind, expected: str, make: Callable[[Any], Any], *, lax: bool) -> Kind:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from qflow_agent.annotations import UNKNOWN, Scope, many_by_name, resolve, written
 from qflow_agent.constraints import limited, limits
+from qflow_agent.containers import is_fixed
 from qflow_agent.kinds import ANY, Kind, Mismatch, unchanged, union
 from qflow_agent.records import Field, is_typed_dict, record, typed_dict
 from qflow_agent.typing_kinds import KindMaker, is_literal, is_union, literal, meaningful
@@ -40,7 +41,7 @@ class FitMaker:
     def __init__(self, *, coerce: bool = False) -> None:
         self._coerce = coerce
         self._lax = KindMaker(lax=True)
-        self._records: Dict[type, Kind] = {}
+        self._records: Dict[Tuple[type, str], Kind] = {}
 
     def make(self, annotation: Any, scope: Scope) -> Kind:
         """ANY for what is not annotated, cannot be resolved, or cannot be checked plainly."""
@@ -67,15 +68,17 @@ class FitMaker:
         cls = origin if origin is not None else meant
         if not isinstance(cls, type) or cls is object or getattr(cls, "_is_protocol", False):
             return ANY
-        if cls is tuple and arguments and arguments[-1] is not Ellipsis:
+        if cls is tuple and is_fixed(arguments):
             parts = [] if arguments == ((),) else [self.make(argument, scope) for argument in arguments]
             return self._fixed_tuple(expected, parts)
         if cls in _MAPPINGS:
             return self._mapping(cls, expected, [self.make(argument, scope) for argument in arguments[:2]])
         if cls in _REBUILT or cls in _ABSTRACT or cls in _ASYNC:
-            return self._many(cls, expected, self.make(arguments[0], scope) if arguments else ANY)
+            uncounted = cls is tuple and arguments[-1:] != (Ellipsis,)
+            element = ANY if uncounted or not arguments else self.make(arguments[0], scope)
+            return self._many(cls, expected, element)
         if is_typed_dict(cls):
-            return self._typed_dict(cls, expected)
+            return self._typed_dict(cls, arguments, expected)
         return self._instance(
             cls, expected, self._lax.make(meant, scope).convert if self._coerce else unchanged
         )
@@ -147,24 +150,25 @@ class FitMaker:
 
         return Kind(expected, frozenset({cls}) if simple else frozenset(), check, takes_item=True)
 
-    def _typed_dict(self, cls: Any, expected: str) -> Kind:
-        if cls not in self._records:
-            kind = record(cls, expected, self.make)
+    def _typed_dict(self, cls: Any, arguments: Tuple[Any, ...], expected: str) -> Kind:
+        key = (cls, expected)
+        if key not in self._records:
+            kind = record(cls, arguments, expected, self.make)
             if kind is None:
                 return ANY
             fields: List[Field] = []
 
             def check(value: Any) -> Any:
                 if not fields:
-                    fields.extend(typed_dict(cls, self.make)[1]())
+                    fields.extend(typed_dict(cls, arguments, self.make)[1]())
                 if isinstance(value, dict) and _fits_fields(value, fields):
                     return value
                 # With more words, and conversions where they are wanted.
                 exactly = type(value) is dict or not isinstance(value, dict)
                 return kind.convert(value if exactly else dict(value))
 
-            self._records[cls] = kind._replace(convert=check)
-        return self._records[cls]
+            self._records[key] = kind._replace(convert=check)
+        return self._records[key]
 
 
 def _checked_all(values: Any, element: Kind) -> Any:

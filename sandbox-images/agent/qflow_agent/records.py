@@ -3,7 +3,7 @@
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from qflow_agent.annotations import class_hints, wrapper_of
-from qflow_agent.kinds import Kind, Mismatch
+from qflow_agent.kinds import Kind, Mismatch, described
 from qflow_agent.problem import listed
 from qflow_agent.tracebacks import headline
 
@@ -18,13 +18,13 @@ class Field(NamedTuple):
     kind: Kind
 
 
-def record(cls: type, expected: str, make: MakeKind) -> Optional[Kind]:
-    """The kind of a class with fields, or None. The kinds of the fields are made when the first value comes."""
+def record(cls: type, arguments: Tuple[Any, ...], expected: str, make: MakeKind) -> Optional[Kind]:
+    """The kind of `cls[arguments]`, where that is a class with fields, or None. The kinds of the fields are made when the first value comes."""
     if is_typed_dict(cls):
-        names, read, build = typed_dict(cls, make)
+        names, read, build = typed_dict(cls, arguments, make)
         return _kind(expected, names, read, build)
     if issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple):
-        return _named_tuple(cls, expected, make)
+        return _named_tuple(cls, arguments, expected, make)
     for validate in ("model_validate", "parse_obj"):
         if hasattr(cls, validate) and (hasattr(cls, "model_fields") or hasattr(cls, "__fields__")):
             return _model(cls, expected, getattr(cls, validate))
@@ -36,7 +36,7 @@ def record(cls: type, expected: str, make: MakeKind) -> Optional[Kind]:
         return None
 
     def read() -> List[Field]:
-        hints = class_hints(cls)
+        hints = class_hints(cls, arguments)
         return [
             Field(name, argument, need, make(*hints.get(name, (Any, {})))) for name, argument, need in rows
         ]
@@ -106,11 +106,11 @@ def _attrs_fields(cls: Any) -> List[Tuple[str, str, bool]]:
     return rows
 
 
-def _named_tuple(cls: Any, expected: str, make: MakeKind) -> Kind:
+def _named_tuple(cls: Any, arguments: Tuple[Any, ...], expected: str, make: MakeKind) -> Kind:
     defaults = getattr(cls, "_field_defaults", {})
 
     def read() -> List[Field]:
-        hints = class_hints(cls)
+        hints = class_hints(cls, arguments)
         return [
             Field(name, name, name not in defaults, make(*hints.get(name, (Any, {})))) for name in cls._fields
         ]
@@ -132,9 +132,11 @@ def is_typed_dict(cls: type) -> bool:
     return issubclass(cls, dict) and hasattr(cls, "__total__") and hasattr(cls, "__annotations__")
 
 
-def typed_dict(cls: Any, make: MakeKind) -> Tuple[Any, Callable[[], List[Field]], Callable[..., Any]]:
+def typed_dict(
+    cls: Any, arguments: Tuple[Any, ...], make: MakeKind
+) -> Tuple[Any, Callable[[], List[Field]], Callable[..., Any]]:
     # A TypedDict's bases are not in its __mro__, but its own annotations include theirs.
-    hints = class_hints(cls)
+    hints = class_hints(cls, arguments)
 
     def read() -> List[Field]:
         required = getattr(cls, "__required_keys__", frozenset(hints) if cls.__total__ else frozenset())
@@ -163,7 +165,23 @@ def _model(cls: Any, expected: str, validate: Callable[[Any], Any]) -> Kind:
         except (MemoryError, RecursionError):
             raise
         except Exception as error:
-            raise Mismatch(expected, value, headline(error)) from None
+            raise _refused(error, expected, value) from None
 
     fields = getattr(cls, "model_fields", None) or getattr(cls, "__fields__", {})
     return Kind(expected, frozenset(), convert, takes_item=True, fields=frozenset(fields))
+
+
+def _refused(error: Any, expected: str, value: Any) -> Mismatch:
+    """What pydantic says of the first part that does not fit, and how many more there are."""
+    try:
+        first, *more = error.errors()
+        reason, path, part = str(first["msg"]), list(first["loc"]), first.get("input", value)
+    except Exception:
+        return Mismatch(
+            expected, value, headline(error)
+        )  # a check of the model's own, which raised something else
+    if type(part) not in (dict, list):
+        reason += ", got %s" % described(part)
+    found = Mismatch(expected, part, reason + (" (and %d more)" % len(more) if more else ""))
+    found.path = [step if isinstance(step, int) else str(step) for step in path]
+    return found

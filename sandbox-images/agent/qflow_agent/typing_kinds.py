@@ -55,15 +55,17 @@ class KindMaker:
         found = container(
             cls, meaningful(arguments), expected, lambda inner: self.make(inner, scope), lax=self._lax
         )
-        return found or array(cls, arguments, expected, lax=self._lax) or self._class(cls, expected)
+        return (
+            found or array(cls, arguments, expected, lax=self._lax) or self._class(cls, arguments, expected)
+        )
 
-    def _class(self, cls: type, expected: str) -> Kind:
+    def _class(self, cls: type, arguments: Tuple[Any, ...], expected: str) -> Kind:
         key = (cls, expected)
         if key not in self._classes:
             self._classes[key] = (
                 single(cls, expected)
                 or scalar(cls, expected, self._lax)
-                or record(cls, expected, self.make)
+                or record(cls, arguments, expected, self.make)
                 or table(cls, expected, lax=self._lax)
                 or _subclass_of_dict(cls, expected)
                 or (ANY if getattr(cls, "_is_protocol", False) else opaque(expected))

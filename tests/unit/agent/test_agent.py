@@ -14,10 +14,11 @@ from qflow_runner.sandbox.image_files import cache_dir
 from tests.unit.agent import guest
 from tests.unit.agent.cases import CASES as FUNCTIONS
 from tests.unit.agent.cases import Case
+from tests.unit.agent.generic_cases import GENERICS
 from tests.unit.agent.script_cases import SCRIPTS
 from tests.unit.agent.validation_cases import VALIDATION
 
-CASES = [*FUNCTIONS, *SCRIPTS, *VALIDATION]
+CASES = [*FUNCTIONS, *SCRIPTS, *VALIDATION, *GENERICS]
 HERE = Path(__file__).parent
 AGENT = Path(qflow_agent.__file__).parents[1]
 TEXTS = {"detail", "hint", "traceback"}

@@ -76,3 +76,42 @@ def test_models_one_by_one() -> None:
 
     assert code == "result_type"
     assert "at [1]: expected Order" in detail
+
+
+@pytest.mark.parametrize(
+    ("annotation", "item", "told"),
+    [
+        (
+            "Order",
+            {"id": "x"},
+            "at id: Input should be a valid integer, unable to parse string as an integer, got the string 'x'",
+        ),
+        ("Order", {}, "at id: Field required."),
+        ("Order", {"id": "x", "note": 5}, "got the string 'x' (and 1 more)."),
+        (
+            "Cart",
+            {"lines": [{"id": 1}, {"id": None}]},
+            "at lines[1].id: Input should be a valid integer, got null.",
+        ),
+        ("Page[int]", {"rows": [1, "x"]}, "at rows[1]: Input should be a valid integer"),
+        ("Checked", {"id": 0}, "Value error, ids begin with 1"),
+        ("Broken", {"id": 0}, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_model_that_refuses_says_where_and_why(annotation: str, item: dict[str, Any], told: str) -> None:
+    """In pydantic's words, and in the form that all others have: without its own page of text."""
+    code, detail = run(
+        "from typing import Generic, List, TypeVar\nT = TypeVar('T')\n"
+        "class Cart(BaseModel):\n    lines: List[Order]\n"
+        "class Page(BaseModel, Generic[T]):\n    rows: List[T]\n"
+        "class Checked(Order):\n    @pydantic.model_validator(mode='after')\n    def _check(self):\n"
+        "        if not self.id: raise ValueError('ids begin with 1')\n        return self\n"
+        "class Broken(Order):\n    @pydantic.model_validator(mode='after')\n    def _check(self):\n        1 / self.id\n"
+        f"def f(x: {annotation}): return 1",
+        item,
+    )
+
+    assert code == "argument_type"
+    assert told in detail
+    assert "errors.pydantic.dev" not in detail
+    assert "\n" not in detail
