@@ -182,15 +182,16 @@ def _label(parameter: Parameter) -> str:
 
 
 def wrong(parameter: Parameter, mismatch: Mismatch, *, of_items: bool = False) -> Problem:
-    """The problem of a value that does not fit; `of_items`: its path begins with the number of an item."""
+    """The problem of a value that does not fit; `of_items`: it is all items, and the path may begin with one's number."""
     path = list(mismatch.path)
     item = None
     place = ""
     hint = "Map another value in the node, or change the annotation."
-    if of_items and path and isinstance(path[0], int):
-        item = path.pop(0)
-        place = ", item %d" % item
+    if of_items:
         hint += " All items go into one call here; the mode 'item' calls the function once for each."
+        if path and isinstance(path[0], int):
+            item = path.pop(0)
+            place = ", item %d" % item
     if path:
         place += " at %s" % path_text(path)
     return Problem(

@@ -2,6 +2,7 @@
 
 import base64
 import enum
+import os
 import re
 from typing import Any, Callable, Dict, Optional, Tuple
 
@@ -156,6 +157,29 @@ def _of_bytes(content: Any, name: str) -> File:
     return File.from_bytes(content, name)
 
 
+def _of_buffer(buffer: Any, name: str) -> File:
+    """All that was written to it, wherever it stands now."""
+    return _of_content(buffer.getvalue(), name)
+
+
+def _of_stream(stream: Any, name: str) -> File:
+    """The file behind it, with what was written so far, also where it is closed again; else what is left to read."""
+    if not stream.closed and stream.writable():
+        stream.flush()
+    path = getattr(stream, "name", None)
+    if isinstance(path, (str, bytes)) and os.path.isfile(path):
+        return _of_path(os.fsdecode(path), name)
+    if stream.closed or not stream.readable():
+        raise ValueError(
+            "there is no file behind it, and nothing to read from it: return the content, or a File"
+        )
+    return _of_content(stream.read(), name)
+
+
+def _of_content(content: Any, name: str) -> File:
+    return File.from_text(content, name) if isinstance(content, str) else File.from_bytes(content, name)
+
+
 def _picture(name: str) -> Maker:
     def make(value: Any, key: str) -> File:
         from qflow_agent import pictures
@@ -171,6 +195,12 @@ _BY_NAME: Dict[str, Maker] = {
     "builtins.bytearray": _of_bytes,
     "builtins.memoryview": _of_bytes,
     "pathlib.Path": _of_path,
+    "_io.BytesIO": _of_buffer,
+    "_io.StringIO": _of_buffer,
+    "_io._BufferedIOBase": _of_stream,
+    "_io.TextIOWrapper": _of_stream,
+    "_io.FileIO": _of_stream,
+    "tempfile._TemporaryFileWrapper": _of_stream,
     "PIL.Image": _picture("of_pillow"),
     "matplotlib.Figure": _picture("of_matplotlib"),
     "matplotlib.SubFigure": _picture("of_matplotlib"),

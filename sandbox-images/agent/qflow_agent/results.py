@@ -120,7 +120,7 @@ class ItemWriter:
         value = self._settled(value, [])
         if type(value) is list or type(value) is tuple:
             self._write_rows(value, number, inputs)
-        elif hasattr(type(value), "__next__"):
+        elif _is_read_once(value):
             for index, element in enumerate(self._timed(value)):
                 at = len(self._parts)
                 self._write_element(element, number, index)
@@ -151,7 +151,7 @@ class ItemWriter:
 
     def _write_element(self, element: Any, number: Optional[int], index: int) -> None:
         element = self._settled(element, [index])
-        if hasattr(type(element), "__next__"):
+        if _is_read_once(element):
             element = list(element)
         self._write_single(element, number, [index])
 
@@ -232,6 +232,11 @@ class ItemWriter:
             finally:
                 self.code_seconds += perf_counter() - started
             yield element
+
+
+def _is_read_once(value: Any) -> bool:
+    """An open file gives its lines as an iterator does, and is meant as the file."""
+    return hasattr(type(value), "__next__") and not is_file(value)
 
 
 def _fields_of(row: Any) -> Any:

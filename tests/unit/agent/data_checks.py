@@ -633,6 +633,44 @@ def check_paths_out():
     assert "str(path)" in fails("def f():\n    return [1, Path('/not/there')]").detail
 
 
+def check_streams_out():
+    [item] = items_of(
+        "def f():\n    b = io.BytesIO()\n    b.write(b'%PDF-1.7')\n    return {'doc': b, 'n': 1}"
+    )
+    assert item["json"] == {"n": 1} and content(item["binary"]["doc"]) == b"%PDF-1.7"
+    assert item["binary"]["doc"]["mimeType"] == "application/pdf"
+    [item] = items_of("def f() -> io.BytesIO:\n    return io.BytesIO(b'x')")
+    assert content(item["binary"]["data"]) == b"x"
+    [item] = items_of("def f():\n    return io.StringIO('Größe')")
+    assert content(item["binary"]["data"]) == "Größe".encode()
+    assert item["binary"]["data"]["mimeType"].startswith("text/plain")
+    path = os.path.join(tempfile.mkdtemp(), "report.csv")
+    for how in ("w", "wb", "w+", "wb+"):
+        text = "b'a;b'" if "b" in how else "'a;b'"
+        for end in ("", "\n    file.close()"):
+            code = (
+                "def f():\n    file = open({!r}, {!r})\n    file.write({}){}\n    return {{'report': file}}"
+            )
+            [item] = items_of(code.format(path, how, text, end))
+            assert content(item["binary"]["report"]) == b"a;b", (how, end)
+            assert item["binary"]["report"]["fileName"] == "report.csv"
+    for how in ("r", "rb"):
+        [item] = items_of("def f():\n    return open({!r}, {!r})".format(path, how))
+        assert content(item["binary"]["data"]) == b"a;b"
+    made = "import tempfile\ndef f():\n    file = tempfile.NamedTemporaryFile(suffix='.txt')\n    file.write(b'x')\n    return file"
+    [item] = items_of(made)
+    assert content(item["binary"]["data"]) == b"x"
+    piped = "def f():\n    near, far = os.pipe()\n    os.write(far, b'piped')\n    os.close(far)\n    return {'x': open(near, 'rb')}"
+    [item] = items_of(piped)
+    assert content(item["binary"]["x"]) == b"piped"
+    closed = "def f():\n    near, far = os.pipe()\n    os.close(far)\n    x = open(near, 'rb')\n    x.close()\n    return {'x': x}"
+    assert "nothing to read" in fails(closed).detail
+    [item] = items_of(
+        "def f(ctx: Context) -> int:\n    ctx.files.add('a.bin', io.BytesIO(b'y'))\n    return 1"
+    )
+    assert content(item["binary"]["a"]) == b"y"
+
+
 def check_large_files_are_handed_over():
     [item] = items_of("def f():\n    return b'x' * (64 * 1024)")
     assert "data" in item["binary"]["data"]
