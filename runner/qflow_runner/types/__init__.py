@@ -8,6 +8,7 @@ from qflow_runner.types.items import dict_of as dict_of
 from qflow_runner.types.items import fields_of as fields_of
 from qflow_runner.types.items import gathers as gathers
 from qflow_runner.types.items import gives as gives
+from qflow_runner.types.items import is_file as is_file
 from qflow_runner.types.items import is_given as is_given
 from qflow_runner.types.items import is_item as is_item
 from qflow_runner.types.items import list_of as list_of

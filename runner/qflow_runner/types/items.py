@@ -39,6 +39,7 @@ _MAPPINGS = frozenset({"dict", "Mapping"})
 _GIVEN = frozenset({"qflow.Context", "qflow.Secret"})
 _FILES = frozenset({"qflow.File", "qflow.Image", "PIL.Image.Image", "BinaryIO", "io.BytesIO"})
 _FILE_OR_TEXT = frozenset({"bytes", "bytearray", "Path", "PosixPath"})
+_BECOMES_FILE = _FILES | _FILE_OR_TEXT | {"memoryview", "TextIO", "io.StringIO"}
 _RECORDS = frozenset({"dataclass", "typeddict", "namedtuple", "model"})
 
 
@@ -95,6 +96,13 @@ def takes_file(t: Type) -> bool:
     if isinstance(t, forms.Union):
         return any(map(takes_file, t.members))
     return _is_all(t, _FILES | _FILE_OR_TEXT)
+
+
+def is_file(t: Type) -> bool:
+    """Whether a returned value of this type lies beside the fields of its item, as a file."""
+    if isinstance(t, forms.Name) and t.name == "IO":
+        return True
+    return not (isinstance(t, forms.Name) and t.args) and _is_all(t, _BECOMES_FILE)
 
 
 def _is_all(t: Type, names: frozenset[str]) -> bool:

@@ -83,7 +83,7 @@ def _all(source: Port, gives: Type, kind: Type, gathered: Type | None) -> Judgem
         if whole.verdict in {"assignable", "convertible"}:
             return whole
     if gathered is not None:
-        element = types.judge(gives, gathered)
+        element = _travels(gives, gathered)
         if element.verdict == "incompatible" and types.is_item(gives) is False:
             return _as_value_item(gives, gathered, element)
         if element.verdict != "assignable":
@@ -94,7 +94,7 @@ def _all(source: Port, gives: Type, kind: Type, gathered: Type | None) -> Judgem
 
 def _first(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
     """The first free parameter: the value whole, else the field of its name."""
-    whole = types.judge(gives, kind)
+    whole = _travels(gives, kind)
     if whole.verdict != "incompatible":
         return whole
     fields = types.fields_of(gives)
@@ -102,11 +102,29 @@ def _first(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
         return _by_name(gives, parameter, kind)
     if fields is not None and set(fields) == {"value"}:
         return types.judge(fields["value"].type, kind)
+    if types.is_file(gives) and not parameter.required:
+        return FITS
     if types.is_item(gives) is False:
         return _as_value_item(gives, kind, whole)
     if types.is_item(kind) is False or not parameter.required:
         return _by_name(gives, parameter, kind)
     return whole
+
+
+def _travels(gives: Type, kind: Type) -> Judgement:
+    """A file is no value of its item, but lies beside the fields, for whoever takes one."""
+    if not types.is_file(gives):
+        return types.judge(gives, kind)
+    if types.takes_file(kind):
+        return FITS
+    found = types.judge(gives, kind)
+    if found.verdict == "incompatible" or types.show(kind) not in _READ_FROM_TEXT:
+        return found
+    return Judgement(
+        "incompatible",
+        f"a returned {types.show(gives)} is a file, which is no {types.show(kind)}",
+        "Take a File, bytes or a Path, or return the text in the function before.",
+    )
 
 
 def _as_value_item(gives: Type, kind: Type, refused: Judgement) -> Judgement:
@@ -135,7 +153,7 @@ def _by_name(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
             return FITS
     found = fields.get(parameter.name)
     if found is not None:
-        judgement = types.judge(found.type, kind)
+        judgement = _travels(found.type, kind)
         if judgement.verdict == "incompatible":
             return Judgement(
                 "incompatible", f"field '{parameter.name}': {judgement.reason}", judgement.suggestion

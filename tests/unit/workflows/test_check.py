@@ -13,12 +13,18 @@ from tests.unit.workflows.build import qflow, workflow
 
 ORDER = """
 from dataclasses import dataclass
+from pathlib import Path
 
 @dataclass
 class Order:
     item: str
     price: float
     quantity: int = 1
+
+@dataclass
+class Filed:
+    doc: Path
+    n: int
 """
 
 
@@ -72,6 +78,22 @@ CASES = [
     ("int", "n: str", {"options": {"validation": "off"}}, "unchecked"),
     ("str", "n: int", {"options": {"validation": "coerce"}}, "unchecked"),
     ("int", "ns: list[int]", {"mode": "item"}, "incompatible"),
+    # A file lies beside the fields of its item: for whoever takes one, and for nobody else.
+    ("bytes", "doc: bytes", {}, "assignable"),
+    ("bytes", "doc: Path", {}, "assignable"),
+    ("Path", "doc: bytes", {}, "assignable"),
+    ("Path", "doc: bytes | None", {}, "assignable"),
+    ("Path", "doc: str", {}, "incompatible"),
+    ("Path", "doc: str = 'x'", {}, "assignable"),
+    ("Path", "doc: int", {}, "incompatible"),
+    ("Path", "item: dict", {}, "assignable"),
+    ("list[Path]", "doc: bytes", {}, "assignable"),
+    ("TextIO", "doc: bytes", {}, "assignable"),
+    ("BinaryIO", "doc: str", {}, "incompatible"),
+    ("IO[bytes]", "doc: Path", {}, "assignable"),
+    ("Filed", "doc: bytes", {}, "assignable"),
+    ("Filed", "doc: str", {}, "incompatible"),
+    ("Filed", "n: int", {}, "assignable"),
 ]
 
 
@@ -80,7 +102,7 @@ async def test_verdicts(
     checker: Checker, gives: str, takes: str, parameters: dict[str, Any], verdict: str
 ) -> None:
     """A link is judged by what the run would do with the value."""
-    prelude = f"import datetime, pandas\nfrom typing import Any, Iterator\n{ORDER}"
+    prelude = f"import datetime, pandas\nfrom typing import IO, Any, BinaryIO, Iterator, TextIO\n{ORDER}"
 
     check = await checked(
         checker,
