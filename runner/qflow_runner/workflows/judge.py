@@ -65,8 +65,12 @@ def _parameters(gives: Type, source: Port, target: Port) -> list[tuple[str, Type
     first, kind = free[0]
     gathered = types.gathers(kind)
     if target.mode == "all" or (target.mode != "item" and gathered is not None):
-        found.append((first.name, kind, _all(source, gives, kind, gathered)))
+        column = _column(gives, first, kind)
+        found.append((first.name, kind, column or _all(source, gives, kind, gathered)))
         rest = [(each, other) for each, other in free[1:] if each.required]
+        columns = [(each, other, _column(gives, each, other)) for each, other in rest]
+        found.extend((each.name, other, judged) for each, other, judged in columns if judged is not None)
+        rest = [(each, other) for each, other, judged in columns if judged is None]
     else:
         found.append((first.name, kind, _first(gives, first, kind)))
         rest = free[1:]
@@ -90,6 +94,27 @@ def _all(source: Port, gives: Type, kind: Type, gathered: Type | None) -> Judgem
             return element
     listed = types.judge(types.list_of(gives), kind)
     return FITS if gathered is not None and listed.verdict == "incompatible" else listed
+
+
+def _column(gives: Type, parameter: Parameter, kind: Type) -> Judgement | None:
+    """Of all items the field of its name, for a parameter of many values that are no items. None: it takes no column."""
+    element = types.gathers(kind)
+    if element is None or types.is_item(element) is not False:
+        return None
+    fields = types.fields_of(gives)
+    if fields is None and types.is_item(gives) is True:
+        return Judgement("unchecked", f"which fields {types.show(gives)} has is seen only when it runs", "")
+    found = (fields or {}).get(parameter.name)
+    if found is None:
+        return None
+    judgement = _travels(found.type, element)
+    if judgement.verdict == "incompatible" and types.judge(found.type, kind).verdict != "incompatible":
+        return Judgement("unchecked", f"the field '{parameter.name}' is taken where there is one item", "")
+    if judgement.verdict == "incompatible":
+        return judgement.under(f"field '{parameter.name}'")
+    if not found.required:
+        return Judgement("unchecked", f"the field '{parameter.name}' may be missing", "")
+    return judgement
 
 
 def _first(gives: Type, parameter: Parameter, kind: Type) -> Judgement:

@@ -1,7 +1,8 @@
 """Finds each parameter its value.
 
 In this order: the value mapped in the node; the upstream value itself, for the first parameter that nothing is
-mapped to, if it accepts it whole; the field of the item with the parameter's name; the default.
+mapped to, if it accepts it whole; the field of the item with the parameter's name; the default. In a call for all
+items, one that takes many plain values gets that field of each.
 """
 
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
@@ -123,6 +124,9 @@ class Binder:
         return ABSENT if by_name else value
 
     def _of_all(self, parameter: Parameter, json: Json, jsons: List[Json]) -> Any:
+        column = self._column(parameter, jsons)
+        if column is not ABSENT:
+            return column
         if parameter is self._first:
             value = self._gathered(parameter, jsons)
             if value is not ABSENT:
@@ -130,6 +134,28 @@ class Binder:
         elif not parameter.required:
             return parameter.default
         return self._of_field(parameter, json)
+
+    def _column(self, parameter: Parameter, jsons: List[Json]) -> Any:
+        """The field of its name of every item, for one that takes many values which are no items; of a single item that
+        holds many, the field itself."""
+        kind, name = parameter.kind, parameter.name
+        if kind is None or kind.element is None or kind.element.takes_item:
+            return ABSENT
+        if not jsons or not all(name in json for json in jsons):
+            return ABSENT
+        column = [json[name] for json in jsons]
+        choices: List[Tuple[Any, bool]] = [(column, True)]
+        if len(column) == 1 and isinstance(column[0], list):
+            # An array takes anything for its elements: it is the list that is meant.
+            choices.insert(0 if kind.element.convert is unchanged else 1, (column[0], False))
+        for value, of_items in choices:
+            try:
+                return self._apply(parameter, value)
+            except Mismatch as mismatch:
+                problem = wrong(parameter, mismatch, of_items=of_items)
+        if not self._checked:
+            return column
+        raise problem
 
     def _gathered(self, parameter: Parameter, jsons: List[Json]) -> Any:
         kind = parameter.kind

@@ -84,6 +84,90 @@ BINDING = [
     ),
 ]
 
+PRICES = [{"price": 1.5, "n": 1}, {"price": 2.5, "n": 3}]
+
+COLUMNS = [
+    Case(
+        "a field of all items",
+        "from typing import *\ndef f(price: List[float]): return sum(price)",
+        PRICES,
+        [4.0],
+    ),
+    Case(
+        "two fields of all items",
+        "from typing import *\ndef f(price: Sequence[float], n: Tuple[int, ...]): return [sum(price), len(n)]",
+        PRICES,
+        [4.0, 2],
+    ),
+    Case(
+        "a field of all items beside one of the first",
+        "from typing import *\ndef f(price: List[float], n: int): return sum(price) * n",
+        PRICES,
+        [4.0],
+    ),
+    Case(
+        "a field of all items before a default",
+        "from typing import *\ndef f(price: List[float], n: List[int] = ()): return len(n)",
+        PRICES,
+        [2],
+    ),
+    Case(
+        "a field that holds a list",
+        "from typing import *\ndef f(x: List[int]): return sum(x)",
+        [{"x": [1, 2]}],
+        [3],
+    ),
+    Case(
+        "a list of lists",
+        "from typing import *\ndef f(x: List[List[int]]): return len(x)",
+        [{"x": [1, 2]}, {"x": [3]}],
+        [2],
+    ),
+    Case(
+        "all values",
+        "from typing import *\ndef f(x: List[int]): return sum(x)",
+        [{"value": 1}, {"value": 2}],
+        [3],
+    ),
+    Case("a set", "from typing import *\ndef f(n: Set[str]): return len(n)", [{"n": "a"}, {"n": "a"}], [1]),
+    Case(
+        "rows go before a field",
+        "from typing import *\ndef f(n: List[dict]): return n[0]['n']",
+        [{"n": 7}],
+        [7],
+    ),
+    Case(
+        "a field that does not fit in one item",
+        "from typing import *\ndef f(price: List[float]): return sum(price)",
+        [*PRICES, {"price": "free"}],
+        problem={
+            "code": "argument_type",
+            "item": 2,
+            "parameter": "price",
+            "detail": "expected float, got the string 'free'",
+        },
+    ),
+    Case(
+        "a list in a field that does not fit",
+        "from typing import *\ndef f(x: List[int]): return sum(x)",
+        [{"x": [1, "two"]}],
+        problem={"code": "argument_type", "path": "[1]", "detail": "expected int, got the string 'two'"},
+    ),
+    Case(
+        "a field that one item lacks",
+        "from typing import *\ndef f(price: List[float]): return sum(price)",
+        [*PRICES, {"n": 1}],
+        problem={"code": "argument_type", "item": 0, "hint": "the mode 'item'"},
+    ),
+    Case(
+        "a field of all items, unchecked",
+        "from typing import *\ndef f(n: List[int]): return len(n)",
+        [{"n": "a"}, {"n": "b"}],
+        [2],
+        options={"validation": "off"},
+    ),
+]
+
 FUNCTIONS = [
     Case("the only function", "def anything(): return 1", values=[1]),
     Case("main among many", "def a(): return 1\ndef main(): return 2", values=[2]),
@@ -301,4 +385,4 @@ FAILURES = [
     ),
 ]
 
-CASES = [*BINDING, *FUNCTIONS, *ARGUMENTS, *RESULTS, *FAILURES]
+CASES = [*BINDING, *COLUMNS, *FUNCTIONS, *ARGUMENTS, *RESULTS, *FAILURES]

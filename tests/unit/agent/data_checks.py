@@ -633,6 +633,20 @@ def check_paths_out():
     assert "str(path)" in fails("def f():\n    return [1, Path('/not/there')]").detail
 
 
+def check_arrays_take_a_field_of_all_items():
+    items = [{"n": 1, "s": "a"}, {"n": 2, "s": "b"}]
+    assert one("def f(n: pd.Series) -> int:\n    return int(n.sum())", items) == 3
+    assert one("def f(n: np.ndarray, s: pd.Series):\n    return [[n.tolist(), s.tolist()]]", items) == [
+        [1, 2],
+        ["a", "b"],
+    ]
+    assert one("def f(n: pl.Series) -> int:\n    return n.sum()", items) == 3
+    assert one("def f(v: np.ndarray) -> float:\n    return v.mean()", [{"v": [1, 2, 3]}]) == 2
+    assert one("def f(v: np.ndarray):\n    return [list(v.shape)]", [{"v": [1, 2]}, {"v": [3, 4]}]) == [2, 2]
+    assert one("def f(rows: np.ndarray):\n    return [list(rows.dtype.names)]", items) == ["n", "s"]
+    assert one("def f(xs: np.ndarray) -> int:\n    return int(xs.sum())", [{"value": 1}, {"value": 2}]) == 3
+
+
 def check_streams_out():
     [item] = items_of(
         "def f():\n    b = io.BytesIO()\n    b.write(b'%PDF-1.7')\n    return {'doc': b, 'n': 1}"

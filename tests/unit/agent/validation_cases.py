@@ -105,7 +105,8 @@ ARGUMENTS = [
     lax("datetime.timedelta", "90", "datetime.timedelta(seconds=90)", setup="import datetime"),
     lax("Point", {"x": "1", "y": 2.0}, "Point(x=1, y=2)", setup=POINT),
     lax("Pair", {"left": "1", "right": 2}, "Pair(left=1, right='2')", setup=PAIR),
-    takes("List[int]", 3, None),
+    takes("List[int]", 3, "[3]"),
+    takes("List[int]", "3", None),
     Case(
         "off takes what comes",
         "def f(x: int) -> int: return repr(x)",

@@ -22,6 +22,10 @@ class Order:
     quantity: int = 1
 
 @dataclass
+class Tagged:
+    tags: list[str]
+
+@dataclass
 class Filed:
     doc: Path
     n: int
@@ -78,6 +82,17 @@ CASES = [
     ("int", "n: str", {"options": {"validation": "off"}}, "unchecked"),
     ("str", "n: int", {"options": {"validation": "coerce"}}, "unchecked"),
     ("int", "ns: list[int]", {"mode": "item"}, "incompatible"),
+    # In a call for all items, many plain values are the field of each.
+    ("Order", "price: list[float]", {}, "assignable"),
+    ("list[Order]", "price: list[float]", {}, "assignable"),
+    ("Order", "price: list[float], item: list[str]", {}, "assignable"),
+    ("Order", "price: list[str]", {}, "incompatible"),
+    ("Order", "weight: list[float]", {}, "incompatible"),
+    ("Order", "price: list[float], weight: list[float]", {}, "incompatible"),
+    ("Order", "price: set[float] | None", {}, "assignable"),
+    ("dict", "price: list[float]", {}, "unchecked"),
+    ("Tagged", "tags: list[str]", {}, "unchecked"),
+    ("Tagged", "tags: list[list[str]]", {}, "assignable"),
     # A file lies beside the fields of its item: for whoever takes one, and for nobody else.
     ("bytes", "doc: bytes", {}, "assignable"),
     ("bytes", "doc: Path", {}, "assignable"),
