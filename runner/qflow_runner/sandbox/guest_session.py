@@ -10,15 +10,14 @@ from collections.abc import Callable
 from qflow_agent import wire
 from qflow_runner.errors import (
     GuestProblem,
-    OutOfMemory,
     QflowError,
     RunTimeout,
     SandboxError,
-    SessionExited,
     SessionLost,
 )
 from qflow_runner.sandbox.checked import checked_hints, checked_logs, printable
 from qflow_runner.sandbox.connection import Connection, Payload
+from qflow_runner.sandbox.ends import ended
 from qflow_runner.sandbox.inbox import Desk, Inbox, Reply, Result, Told
 from qflow_runner.sandbox.streams import BodyStream
 
@@ -252,7 +251,7 @@ class GuestSession:
     def exited(self, message: wire.Exited) -> None:
         self.ended = True
         self._cleared.set()
-        self._fail(_explain(message))
+        self._fail(ended(message))
         self._connection.abort()
 
     def sandbox_lost(self, error: SandboxError) -> None:
@@ -274,11 +273,3 @@ def guest_problem(message: wire.Failed) -> GuestProblem:
     problem.members["logs"] = checked_logs(message.logs)
     problem.members["hints"] = checked_hints(message.hints)
     return problem
-
-
-def _explain(message: wire.Exited) -> SessionLost:
-    if message.out_of_memory:
-        return OutOfMemory("The code used more memory than its sandbox has, and was stopped.")
-    if message.status < 0:
-        return SessionLost(f"The session's process was ended by signal {-message.status}.")
-    return SessionExited(f"The code ended its process with exit status {message.status}.")

@@ -218,6 +218,8 @@ def wrong(parameter: Parameter, mismatch: Mismatch, *, of_items: bool = False) -
         if path and isinstance(path[0], int):
             item = path.pop(0)
             place = ", item %d" % item
+    if mismatch.advice:
+        hint += " " + mismatch.advice
     if path:
         place += " at %s" % path_text(path)
     return Problem(

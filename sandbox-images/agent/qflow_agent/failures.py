@@ -1,5 +1,6 @@
 """Turns what left the person's code into the problem that they read."""
 
+import sys
 from typing import Any, Dict, Optional
 
 from qflow_agent.egress_failures import not_reached
@@ -65,7 +66,13 @@ def _hint(error: BaseException, fields: Optional[Dict[str, Any]]) -> Optional[st
     if isinstance(error, ModuleNotFoundError):
         name = ImportError.__dict__["name"].__get__(error)
         if type(name) is str:
-            return "The package '%s' is not installed in this sandbox." % name.partition(".")[0]
+            package = name.partition(".")[0]
+            if package != name and package in sys.modules:
+                return "The package '%s' that is installed has no '%s': it may be another than you mean." % (
+                    package,
+                    name,
+                )
+            return "The package '%s' is not installed in this sandbox." % package
     if isinstance(error, KeyError) and fields is not None:
         arguments = BaseException.__dict__["args"].__get__(error)
         if len(arguments) == 1 and type(arguments[0]) is str and arguments[0] not in fields:

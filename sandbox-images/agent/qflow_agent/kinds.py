@@ -16,6 +16,8 @@ class Mismatch(Exception):
         self.expected = expected
         self.value = value
         self.reason = reason
+        self.advice = ""
+        """What a person can do who wants this value."""
         self.path: List[Step] = []
 
     def at(self, step: Step) -> "Mismatch":
@@ -60,15 +62,6 @@ def opaque(expected: str) -> Kind:
     return Kind(expected, frozenset(), unchanged)
 
 
-def refuse(expected: str) -> Callable[[Any], Any]:
-    """A `convert` for a kind that takes its `plain` classes and nothing else."""
-
-    def convert(value: Any) -> Any:
-        raise Mismatch(expected, value)
-
-    return convert
-
-
 def union(expected: str, members: List[Kind]) -> Kind:
     """Takes what one of the members takes; a value that is one of them exactly is not converted to another."""
     plain = frozenset().union(*(member.plain for member in members))
@@ -83,8 +76,9 @@ def union(expected: str, members: List[Kind]) -> Kind:
                     return member.convert(value)
                 except Mismatch as mismatch:
                     # Of Optional[X], what X says of the value is the better message.
-                    if real == [member] and (mismatch.path or mismatch.reason):
-                        error = mismatch
+                    if real == [member]:
+                        error.advice = mismatch.advice
+                        error = mismatch if mismatch.path or mismatch.reason else error
         if anything:
             return value
         raise error

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, Callable, Dict, Optional
 
-from qflow_agent.kinds import Kind, Mismatch, refuse
+from qflow_agent.kinds import Kind, Mismatch
 
 _JSON = (str, int, float, bool, type(None))
 
@@ -17,14 +17,14 @@ def scalar(cls: type, expected: str, lax: bool) -> Optional[Kind]:
         convert = _LAX.get(cls) if lax else _float if cls is float else None
         # A bool is an int, as Python has it.
         plain = frozenset({int, bool}) if cls is int else frozenset({cls})
-        return Kind(expected, plain, _guarded(convert, expected) if convert else refuse(expected))
+        return Kind(expected, plain, _guarded(convert or _nothing, expected, _advice(cls, lax)))
     if cls is bytes:
         return Kind(expected, frozenset(), _guarded(_bytes, expected + " in base64"))
     if issubclass(cls, enum.Enum):
         return Kind(expected, frozenset(), _enum(cls, expected, lax))
     convert = _LAX.get(cls) if lax else None
     convert = convert or _by_name(cls)
-    return Kind(expected, frozenset(), _guarded(convert, expected)) if convert else None
+    return Kind(expected, frozenset(), _guarded(convert, expected, _advice(cls, lax))) if convert else None
 
 
 def _by_name(cls: type) -> Optional[Callable[[Any], Any]]:
@@ -41,14 +41,46 @@ def _by_name(cls: type) -> Optional[Callable[[Any], Any]]:
     return None
 
 
-def _guarded(convert: Callable[[Any], Any], expected: str) -> Callable[[Any], Any]:
+_WRONG = (ValueError, TypeError, ArithmeticError, OSError)
+
+
+def _guarded(
+    convert: Callable[[Any], Any], expected: str, advice: Callable[[Any], str] = lambda _value: ""
+) -> Callable[[Any], Any]:
     def checked(value: Any) -> Any:
         try:
             return convert(value)
-        except (ValueError, TypeError, ArithmeticError, OSError):
-            raise Mismatch(expected, value) from None
+        except _WRONG:
+            mismatch = Mismatch(expected, value)
+        mismatch.advice = advice(value)
+        raise mismatch
 
     return checked
+
+
+def _nothing(_value: Any) -> Any:
+    """Takes no other class than its own."""
+    raise TypeError
+
+
+def _advice(cls: type, lax: bool) -> Callable[[Any], str]:
+    """What to do about a value that `cls` does not take."""
+
+    def advice(value: Any) -> str:
+        if not lax and _is_read(cls, value):
+            return "The node's Validation 'coerce' reads it."
+        if cls in (datetime.date, datetime.datetime) and type(value) is str:
+            return "Dates are read in ISO form, as in 2026-11-30; datetime.strptime reads others."
+        return ""
+
+    return advice
+
+
+def _is_read(cls: type, value: Any) -> bool:
+    try:
+        return cls in _LAX and _LAX[cls](value) is not None
+    except _WRONG:
+        return False
 
 
 def _text(value: Any) -> str:

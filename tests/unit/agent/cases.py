@@ -355,6 +355,11 @@ FAILURES = [
         problem={"code": "code_raised", "hint": "'no_such_package' is not installed"},
     ),
     Case(
+        "a module that its package does not have",
+        "from email.utils2 import x\ndef f(): pass",
+        problem={"code": "code_raised", "hint": "'email' that is installed has no 'email.utils2'"},
+    ),
+    Case(
         "a body that fails",
         "1 / 0\ndef f(): pass",
         problem={"code": "code_raised", "traceback": 'File "My node", line 1'},

@@ -1,5 +1,6 @@
 """Runs cases with the agent, in whatever Python starts it: JSON in by stdin, JSON out by stdout. Python 3.8."""
 
+import gc
 import json
 import sys
 
@@ -11,6 +12,9 @@ def main():
     from qflow_agent.definition import load
     from qflow_agent.problem import Problem
 
+    # A case may leave a coroutine that nobody awaits. Where the collector finds it within an import, Python before 3.12
+    # imports `warnings` there, and the outer import fails with a KeyError (CPython gh-106176).
+    gc.disable()
     answers = []
     reply, sys.stdout = sys.stdout, sys.stderr  # what a case prints is not the reply
     for number, case in enumerate(json.load(sys.stdin)):

@@ -107,6 +107,34 @@ ARGUMENTS = [
     lax("Pair", {"left": "1", "right": 2}, "Pair(left=1, right='2')", setup=PAIR),
     takes("List[int]", 3, "[3]"),
     takes("List[int]", "3", None),
+    # What the validation "coerce" would read is said so; what it would not is not.
+    takes(
+        "int", "12", None, problem={"hint": "change the annotation. The node's Validation 'coerce' reads it."}
+    ),
+    takes("Optional[float]", "3.5", None, problem={"hint": "Validation 'coerce' reads it."}),
+    takes("bool", "yes", None, problem={"hint": "Validation 'coerce' reads it."}),
+    takes("str", 3, None, problem={"hint": "Validation 'coerce' reads it."}),
+    takes(
+        "datetime.datetime",
+        1764500000,
+        None,
+        setup="import datetime",
+        problem={"hint": "Validation 'coerce' reads it."},
+    ),
+    takes(
+        "List[int]",
+        ["1", "x"],
+        None,
+        args=[{"x": ["1", "x"]}],
+        problem={"hint": "Validation 'coerce' reads it.", "path": "[0]"},
+    ),
+    takes(
+        "datetime.date",
+        "30.11.2026",
+        None,
+        setup="import datetime",
+        problem={"hint": "ISO form, as in 2026-11-30"},
+    ),
     Case(
         "off takes what comes",
         "def f(x: int) -> int: return repr(x)",
