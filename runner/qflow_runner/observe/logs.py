@@ -64,7 +64,8 @@ class _Libraries(logging.Handler):
             said = str(record.msg)
         # Where a warning says in words what happened, a traceback of the library's inside adds nothing.
         shown = record.exc_info if record.levelno >= logging.ERROR else None
-        log.log(record.levelno, "library", part=record.name, said=said.strip()[:LONGEST], exc_info=shown)
+        level = min(record.levelno // 10 * 10, logging.CRITICAL)  # of levels of its own, the one below
+        log.log(level, "library", part=record.name, said=said.strip()[:LONGEST], exc_info=shown)
 
 
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:

@@ -54,6 +54,12 @@ def test_what_a_library_says_is_cut_and_never_fails_the_caller() -> None:
     assert "%d of it" == odd["said"]
 
 
+def test_a_level_of_a_library_s_own_is_told_as_the_one_below() -> None:
+    odd, most = events_of('logging.getLogger("x").log(35, "odd")\nlogging.getLogger("x").log(99, "most")\n')
+
+    assert ("warning", "critical") == (odd["level"], most["level"])
+
+
 def test_a_task_that_nobody_awaited_is_told() -> None:
     [event] = events_of(
         "async def boom():\n    raise ValueError('no pa$$word-of-the-database here')\n"
