@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import threading
-from http.server import HTTPServer, SimpleHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,19 @@ def test_analyze_shows_functions_and_mistakes() -> None:
     assert "f" == json.loads(form.stdout)["entry"]
 
 
+class _Other(BaseHTTPRequestHandler):
+    """Some other service, which answers whatever is asked."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    do_POST = do_GET  # noqa: N815 - names of the standard library
+
+
 @pytest.mark.parametrize(
     ("address", "told"),
     [
@@ -86,7 +99,7 @@ def test_an_address_without_a_runner_is_told_apart(
 ) -> None:
     """In one sentence, with the option that says where one is."""
     monkeypatch.setenv("QFLOW_TOKEN", "t" * 16)
-    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Other) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         place = f"http://127.0.0.1:{other.server_port}" if address == "here" else address
         run = qflow("run", files["good"], "--url", place)

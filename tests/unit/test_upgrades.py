@@ -457,7 +457,7 @@ async def test_the_command_says_what_the_runner_refused(
     missing = await asyncio.to_thread(ask, runner.address + "/")
     assert "no-such" in missing.detail
     assert "token" in (await asyncio.to_thread(ask, runner.address, "x" * 20)).detail
-    assert "does not answer" in (await asyncio.to_thread(ask, "http://127.0.0.1:1")).detail
+    assert "Nobody answers" in (await asyncio.to_thread(ask, "http://127.0.0.1:1")).detail
 
 
 async def qflow(tmp_path: Path, index: Index, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -70,7 +70,7 @@ def _refusal(worker: Finding, linted: Lint, source: Source) -> Finding:
         return worker
     plain = linted.syntax(source)
     if plain:
-        return plain[0] if worker.message in _VAGUE else worker
+        return replace(plain[0], hint=worker.hint) if worker.message in _VAGUE else worker
     too_new = linted.too_new(source)
     return too_new[0] if too_new else worker
 

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+from qflow_agent.mistaken import meant_as
 from qflow_runner.analysis.model import Finding
 from qflow_runner.analysis.source import Source
 
@@ -98,9 +99,9 @@ def _lowered(source: Source, refusal: SyntaxError) -> Tree:
 def _finding(source: Source, error: SyntaxError) -> Finding:
     line, column = error.lineno or 1, error.offset or 1
     end = error.end_offset if error.end_lineno == line else None
-    return source.finding(
-        "error", "syntax", f"{error.msg[:1].upper()}{error.msg[1:]}.", line, max(column, 1), end=end
-    )
+    message = f"{error.msg[:1].upper()}{error.msg[1:]}."
+    text = source.lines[line - 1] if line <= len(source.lines) else ""
+    return source.finding("error", "syntax", message, line, max(column, 1), hint=meant_as(text), end=end)
 
 
 def _with_parameters(module: ast.Module) -> Tree:

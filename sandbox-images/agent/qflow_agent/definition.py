@@ -87,6 +87,8 @@ def _compile(define: wire.Define, filename: str, labels: Dict[str, str]) -> Tupl
             return None, _script(ast.parse(define.code, filename), filename)
         return _module_or_script(define.code, filename)
     except SyntaxError as error:
+        from qflow_agent.mistaken import meant_as
+
         if error.text is None and error.lineno:
             # Found after parsing, where Python has no text any more.
             error.text = "".join(define.code.splitlines(keepends=True)[error.lineno - 1 : error.lineno])
@@ -98,7 +100,8 @@ def _compile(define: wire.Define, filename: str, labels: Dict[str, str]) -> Tupl
         raise Problem(
             "code_syntax",
             "%s: %s%s" % (type(error).__name__, error.msg, place),
-            hint="Python %d.%d cannot read the code from there on." % sys.version_info[:2],
+            hint=meant_as(error.text or "")
+            or "Python %d.%d cannot read the code from there on." % sys.version_info[:2],
             traceback="\n".join([*syntax_lines(error, labels), "%s: %s" % (type(error).__name__, error.msg)]),
             extra=extra,
         ) from None

@@ -354,6 +354,24 @@ FAILURES = [
         "import no_such_package\ndef f(): pass",
         problem={"code": "code_raised", "hint": "'no_such_package' is not installed"},
     ),
+    *(
+        Case(f"no Python: {line}", f"{line}\n", problem={"code": "code_syntax", "hint": hint})
+        for line, hint in (
+            ("```python", "Remove the lines with ```"),
+            (">>> x = 1", "Remove the prompts"),
+            ("pip install pandas", "Packages are installed by themselves"),
+            ("!pip install pandas", "Packages are installed by themselves"),
+            ("%matplotlib inline", "Commands of notebooks"),
+            ("const total = 5;", "looks like JavaScript"),
+            ("for (const item of $input.all()) {", "looks like JavaScript"),
+            ("items.map((item) => item.json)", "looks like JavaScript"),
+            ("total = {{ $json.total }}", "Expressions of n8n"),
+            ("total = $json.total", "Expressions of n8n"),
+            ("print(\u201chi\u201d)", "straight quotes"),
+            ("if total => 5: pass", "cannot read the code from there on"),
+            ("x = {'a': 1}}", "cannot read the code from there on"),
+        )
+    ),
     Case(
         "a module that its package does not have",
         "from email.utils2 import x\ndef f(): pass",

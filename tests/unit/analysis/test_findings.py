@@ -102,6 +102,23 @@ async def test_hint_for_an_undefined_name(analyzer: Analyzer, code: str, hint: s
     assert hint == finding.hint
 
 
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("import json\n```\ndef main() -> int:\n    return 1\n```", "Remove the lines with ```"),
+        ("for (const item of $input.all()) {\n  item.json.n = 1;\n}", "looks like JavaScript"),
+        ("def main() -> int:\n    return {{ $json.n }}", "Expressions of n8n"),
+        ("def main( -> int: ...", ""),
+    ],
+)
+async def test_what_is_no_python_may_be_known_all_the_same(analyzer: Analyzer, code: str, hint: str) -> None:
+    """By the line that Python does not read."""
+    (finding,) = (await analyzer.analyze(code, infer=False)).findings
+
+    assert hint in finding.hint
+    assert bool(hint) == bool(finding.hint)
+
+
 async def test_finding_shows_its_place(analyzer: Analyzer) -> None:
     """A finding has a sentence, and the line of code with carets under the place."""
     (finding,) = (await analyzer.analyze("def main() -> int:\n\treturn missing")).findings
