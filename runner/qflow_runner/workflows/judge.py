@@ -67,10 +67,13 @@ def _parameters(gives: Type, source: Port, target: Port) -> list[tuple[str, Type
     if target.mode == "all" or (target.mode != "item" and gathered is not None):
         column = _column(gives, first, kind)
         found.append((first.name, kind, column or _all(source, gives, kind, gathered)))
-        rest = [(each, other) for each, other in free[1:] if each.required]
-        columns = [(each, other, _column(gives, each, other)) for each, other in rest]
-        found.extend((each.name, other, judged) for each, other, judged in columns if judged is not None)
-        rest = [(each, other) for each, other, judged in columns if judged is None]
+        columns = [(each, other, _column(gives, each, other)) for each, other in free[1:]]
+        found.extend(
+            (each.name, other, judged)
+            for each, other, judged in columns
+            if judged is not None and (each.required or judged.verdict == "incompatible")
+        )
+        rest = [(each, other) for each, other, judged in columns if judged is None and each.required]
     else:
         found.append((first.name, kind, _first(gives, first, kind)))
         rest = free[1:]

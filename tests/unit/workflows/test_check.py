@@ -91,6 +91,9 @@ CASES = [
     ("Order", "price: list[float], weight: list[float]", {}, "incompatible"),
     ("Order", "price: set[float] | None", {}, "assignable"),
     ("dict", "price: list[float]", {}, "unchecked"),
+    ("dict", "rows: list[dict], price: list[float] = []", {}, "assignable"),
+    ("Order", "rows: list[Order], price: list[float] = []", {}, "assignable"),
+    ("Order", "rows: list[Order], item: list[float] = []", {}, "incompatible"),
     ("Tagged", "tags: list[str]", {}, "unchecked"),
     ("Tagged", "tags: list[list[str]]", {}, "assignable"),
     # A file lies beside the fields of its item: for whoever takes one, and for nobody else.
