@@ -182,6 +182,8 @@ def _by_name(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
     found = fields.get(parameter.name)
     if found is not None:
         judgement = _travels(found.type, kind)
+        if judgement.verdict == "incompatible" and types.is_file(found.type) and not parameter.required:
+            return FITS
         if judgement.verdict == "incompatible":
             return Judgement(
                 "incompatible", f"field '{parameter.name}': {judgement.reason}", judgement.suggestion

@@ -112,6 +112,7 @@ CASES = [
     ("Filed", "doc: bytes", {}, "assignable"),
     ("Filed", "doc: str", {}, "incompatible"),
     ("Filed", "n: int", {}, "assignable"),
+    ("Filed", "n: int, doc: str = ''", {}, "assignable"),
 ]
 
 
