@@ -10,9 +10,9 @@ from contextlib import aclosing
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, ClientError, MultipartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from qflow_runner.api.bodies import query_of
+from qflow_runner.api.malformed import BROKEN
 from qflow_runner.api.models import FileDeleted, FileQuery, FileReply, UploadQuery
 from qflow_runner.api.state import STATE
 from qflow_runner.errors import BodyInvalid, BodyTooLarge, QflowError, RequestError, UploadBroken
@@ -26,7 +26,7 @@ STALLED_S = 60.0
 """How long a caller may neither send nor take anything."""
 
 BODY = "body"
-_BROKEN = (HttpProcessingError, ClientError, web.RequestPayloadError, ConnectionError)
+_BROKEN = (*BROKEN, ClientError, ConnectionError)
 _FORM_HINT = "Send multipart/form-data with one part 'body' (the JSON of the run) and one part per file, named by its id."
 
 

@@ -9,6 +9,7 @@ from qflow_runner.api.connections import CONNECTIONS
 from qflow_runner.api.console import is_console
 from qflow_runner.api.guard import ABOUT, CALLER, who
 from qflow_runner.api.headers import preflight, request_id
+from qflow_runner.api.malformed import BROKEN
 from qflow_runner.api.routes import Handler, Route
 from qflow_runner.api.state import STATE
 from qflow_runner.errors import (
@@ -22,6 +23,7 @@ from qflow_runner.errors import (
     RequestError,
     ScopeMissing,
     Unauthorized,
+    UploadBroken,
 )
 from qflow_runner.errors.access import BodyStalled
 from qflow_runner.observe import metrics
@@ -54,6 +56,9 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         if error.status < 400:
             raise
         return _counted(problem(_from_http(error)))
+    except BROKEN as error:
+        reason = str(error).splitlines()[-1].strip() or type(error).__name__
+        return _counted(problem(UploadBroken(f"The body is not what its headers announce: {reason}.")))
     except Exception:
         log.exception("request.failed", method=request.method, path=request.path, request=request_id(request))
         return _counted(problem(Internal("The runner made a mistake.")))
@@ -72,7 +77,7 @@ def problem(error: QflowError) -> web.Response:
         body=json.dumps(masked_value(error.document())).encode("ascii"),
         headers={"Content-Type": "application/problem+json", **error.headers, **wait},
     )
-    if isinstance(error, BodyStalled):
+    if isinstance(error, BodyStalled | UploadBroken):
         response.force_close()
     return response
 

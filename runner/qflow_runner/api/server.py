@@ -14,6 +14,7 @@ from qflow_runner.api import draining, health, openapi, problems, starting
 from qflow_runner.api.connections import CONNECTIONS, Connections
 from qflow_runner.api.console import add_console
 from qflow_runner.api.headers import add_headers
+from qflow_runner.api.malformed import server_log
 from qflow_runner.api.routes import ROUTES, Route
 from qflow_runner.api.state import STATE, State
 
@@ -113,6 +114,7 @@ async def serve(
         build_app(state, ROUTES if worker is None else WATCHING),
         handler_cancellation=True,  # a caller that hangs up cancels its run
         access_log=None,
+        logger=server_log(),
         shutdown_timeout=CUT_OFF_S,
         keepalive_timeout=75,
     )
