@@ -71,8 +71,10 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, form: str) -> None:
 
     assert 1 == process.returncode
     assert "Traceback" not in told
-    assert (
-        "address already in use. Another program listens there: stop it, or set another QFLOW_PORT." in told
+    last = told.splitlines()[-1]
+    said = json.loads(last)["reason"] if form == "json" else last
+    assert said.endswith(
+        "address already in use. Another program listens there: stop it, or set another QFLOW_PORT."
     )
 
 

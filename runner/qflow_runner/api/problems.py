@@ -57,7 +57,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         return _counted(problem(_from_http(error)))
     except BROKEN as error:
-        reason = str(error).splitlines()[-1].strip() or type(error).__name__
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
         return _counted(problem(UploadBroken(f"The body is not what its headers announce: {reason}.")))
     except Exception:
         log.exception("request.failed", method=request.method, path=request.path, request=request_id(request))

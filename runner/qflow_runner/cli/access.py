@@ -19,7 +19,7 @@ from rich.text import Text
 from qflow_runner.access import Tokens, read_age
 from qflow_runner.audit import Audit, Who, verify
 from qflow_runner.cli.reading import read_settings
-from qflow_runner.cli.terminal import complain, show, table
+from qflow_runner.cli.terminal import Terminal, complain, show, table
 from qflow_runner.errors import RequestError, TokenUnknown
 from qflow_runner.keys import Keys
 from qflow_runner.observe import logs
@@ -191,7 +191,7 @@ def keys_status() -> None:
         shown.add_row(
             "", "", _counts(held[UNREADABLE]), "no key opens this: put the one that is missing back"
         )
-    show(shown, "There is no key yet: the runner makes one at its first start.")
+    Terminal().print(shown)
 
 
 @keys.command("rotate")

@@ -36,7 +36,6 @@ async def _post(runner: str, path: str, token: str, body: dict[str, Any], deadli
     import aiohttp
 
     url = f"{runner.rstrip('/')}{path}"
-
     headers = {"Authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=deadline_s, sock_connect=CONNECT_S)
     try:

@@ -12,7 +12,7 @@ from rich.table import Column
 
 from qflow_runner import __version__
 from qflow_runner.cli.reading import read_settings, tell_unknown
-from qflow_runner.cli.terminal import complain, show, table
+from qflow_runner.cli.terminal import Terminal, complain, table
 from qflow_runner.cli.told import sentence
 from qflow_runner.errors import QflowError
 from qflow_runner.identity import DataDir
@@ -104,7 +104,7 @@ def show_settings() -> None:
         default = field.get_default(call_default_factory=True, validated_data={})
         text = f"{field.description} ({extra['unit']})"
         shown.add_row(f"QFLOW_{name.upper()}", "" if default is None else str(default), text)
-    show(shown, "")
+    Terminal().print(shown)
 
 
 def version() -> None:

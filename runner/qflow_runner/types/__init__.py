@@ -22,3 +22,4 @@ from qflow_runner.types.showing import show as show
 from qflow_runner.types.verdicts import FITS as FITS
 from qflow_runner.types.verdicts import Judgement as Judgement
 from qflow_runner.types.verdicts import Verdict as Verdict
+from qflow_runner.types.verdicts import unchecked as unchecked

@@ -67,13 +67,13 @@ def _parameters(gives: Type, source: Port, target: Port) -> list[tuple[str, Type
     if target.mode == "all" or (target.mode != "item" and gathered is not None):
         column = _column(gives, first, kind)
         found.append((first.name, kind, column or _all(source, gives, kind, gathered)))
-        columns = [(each, other, _column(gives, each, other)) for each, other in free[1:]]
-        found.extend(
-            (each.name, other, judged)
-            for each, other, judged in columns
-            if judged is not None and (each.required or judged.verdict == "incompatible")
-        )
-        rest = [(each, other) for each, other, judged in columns if judged is None and each.required]
+        rest: list[tuple[Parameter, Type]] = []
+        for each, other in free[1:]:
+            column = _column(gives, each, other)
+            if column is not None and (each.required or column.verdict == "incompatible"):
+                found.append((each.name, other, column))
+            elif column is None and each.required:
+                rest.append((each, other))
     else:
         found.append((first.name, kind, _first(gives, first, kind)))
         rest = free[1:]
@@ -106,23 +106,19 @@ def _column(gives: Type, parameter: Parameter, kind: Type) -> Judgement | None:
         return None
     fields = types.fields_of(gives)
     if fields is None and types.is_item(gives) is True:
-        return Judgement("unchecked", f"which fields {types.show(gives)} has is seen only when it runs", "")
+        return _fields_unknown(gives)
     found = (fields or {}).get(parameter.name)
     if found is None:
         return None
     judgement = _travels(found.type, element)
     if judgement.verdict == "incompatible" and types.judge(found.type, kind).verdict != "incompatible":
         return Judgement("unchecked", f"the field '{parameter.name}' is taken where there is one item", "")
-    if judgement.verdict == "incompatible":
-        return judgement.under(f"field '{parameter.name}'")
-    if not found.required:
-        return Judgement("unchecked", f"the field '{parameter.name}' may be missing", "")
-    return judgement
+    return _of_field(judgement, parameter, may_lack=not found.required)
 
 
 def _first(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
     """The first free parameter: the value whole, else the field of its name."""
-    whole = _travels(gives, kind)
+    whole = _travels(gives, kind, needed=parameter.required)
     if whole.verdict != "incompatible":
         return whole
     fields = types.fields_of(gives)
@@ -130,8 +126,6 @@ def _first(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
         return _by_name(gives, parameter, kind)
     if fields is not None and set(fields) == {"value"}:
         return types.judge(fields["value"].type, kind)
-    if types.is_file(gives) and not parameter.required:
-        return FITS
     if types.is_item(gives) is False:
         return _as_value_item(gives, kind, whole)
     if types.is_item(kind) is False or not parameter.required:
@@ -139,14 +133,18 @@ def _first(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
     return whole
 
 
-def _travels(gives: Type, kind: Type) -> Judgement:
-    """A file is no value of its item, but lies beside the fields, for whoever takes one."""
+def _travels(gives: Type, kind: Type, *, needed: bool = True) -> Judgement:
+    """A file is no value of its item, but lies beside the fields, for whoever takes one. `needed`: there is no default."""
     if not types.is_file(gives):
         return types.judge(gives, kind)
     if types.takes_file(kind):
         return FITS
     found = types.judge(gives, kind)
-    if found.verdict == "incompatible" or types.show(kind) not in _READ_FROM_TEXT:
+    if found.verdict != "incompatible" and types.show(kind) not in _READ_FROM_TEXT:
+        return found
+    if not needed:
+        return FITS
+    if found.verdict == "incompatible":
         return found
     return Judgement(
         "incompatible",
@@ -174,23 +172,13 @@ def _by_name(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
         if types.is_item(gives) is False:
             fields = {"value": types.Field(gives, required=True)}
         elif parameter.required:
-            return Judgement(
-                "unchecked", f"which fields {types.show(gives)} has is seen only when it runs", ""
-            )
+            return _fields_unknown(gives)
         else:
             return FITS
     found = fields.get(parameter.name)
     if found is not None:
-        judgement = _travels(found.type, kind)
-        if judgement.verdict == "incompatible" and types.is_file(found.type) and not parameter.required:
-            return FITS
-        if judgement.verdict == "incompatible":
-            return Judgement(
-                "incompatible", f"field '{parameter.name}': {judgement.reason}", judgement.suggestion
-            )
-        if not found.required and parameter.required:
-            return Judgement("unchecked", f"the field '{parameter.name}' may be missing", "")
-        return judgement
+        judgement = _travels(found.type, kind, needed=parameter.required)
+        return _of_field(judgement, parameter, may_lack=parameter.required and not found.required)
     if not parameter.required:
         return FITS
     names = ", ".join(f"'{name}'" for name in list(fields)[:8])
@@ -199,6 +187,17 @@ def _by_name(gives: Type, parameter: Parameter, kind: Type) -> Judgement:
         f"the item has no field '{parameter.name}'" + (f", only {names}" if names else ""),
         f"Map a value to '{parameter.name}' in the node, or give the parameter a default.",
     )
+
+
+def _of_field(judgement: Judgement, parameter: Parameter, *, may_lack: bool) -> Judgement:
+    """What is said of the item's field with the parameter's name."""
+    if judgement.verdict == "incompatible":
+        return judgement.under(f"field '{parameter.name}'")
+    return types.unchecked(f"the field '{parameter.name}' may be missing") if may_lack else judgement
+
+
+def _fields_unknown(gives: Type) -> Judgement:
+    return types.unchecked(f"which fields {types.show(gives)} has is seen only when it runs")
 
 
 def _mapped(gives: Type, value: object, kind: Type) -> Judgement | None:
@@ -214,9 +213,7 @@ def _mapped(gives: Type, value: object, kind: Type) -> Judgement | None:
         if fields is None and types.is_item(found) is False and found is gives and step == "value":
             continue
         if fields is None:
-            return Judgement(
-                "unchecked", f"which fields {types.show(found)} has is seen only when it runs", ""
-            )
+            return _fields_unknown(found)
         if step not in fields:
             names = ", ".join(f"'{name}'" for name in list(fields)[:8])
             return Judgement(

@@ -30,8 +30,7 @@ def resolve(annotation: Any, scope: Scope, metadata: Optional[List[Any]] = None)
     What stands in Annotated beside the type is appended to `metadata`.
     """
     for _ in range(20):  # a wrapper may hold text, and text a wrapper; aliases may even go in circles
-        if isinstance(annotation, (str, typing.ForwardRef)):
-            annotation = _evaluate(_text(annotation), scope)
+        annotation = _evaluated(annotation, scope)
         if annotation is None:
             return type(None)
         if metadata is not None:
@@ -45,9 +44,7 @@ def resolve(annotation: Any, scope: Scope, metadata: Optional[List[Any]] = None)
 
 def wrapper_of(annotation: Any, scope: Scope) -> str:
     """``Required`` or ``NotRequired`` where a field of a TypedDict is wrapped in one, else an empty string."""
-    if isinstance(annotation, (str, typing.ForwardRef)):
-        annotation = _evaluate(_text(annotation), scope)
-    name = _name(typing.get_origin(annotation))
+    name = _name(typing.get_origin(_evaluated(annotation, scope)))
     return name if name in ("Required", "NotRequired") else ""
 
 
@@ -75,8 +72,11 @@ def many_by_name(annotation: Any) -> bool:
     return isinstance(annotation, str) and annotation.strip().rpartition(".")[2] == "DataFrame"
 
 
-def class_hints(cls: type, arguments: Tuple[Any, ...] = ()) -> Dict[str, Tuple[Any, Scope]]:
-    """The annotations of `cls[arguments]` and its bases, each with the scope that it stands in; text is not evaluated."""
+def class_hints(cls: type, arguments: Tuple[Any, ...]) -> Dict[str, Tuple[Any, Scope]]:
+    """The annotations of `cls[arguments]` and its bases, each with the scope that it stands in.
+
+    Text is evaluated only where variables of a class may stand in it.
+    """
     hints: Dict[str, Tuple[Any, Scope]] = {}
     known = variables(cls, arguments)
     for base in reversed(cls.__mro__):
@@ -85,9 +85,9 @@ def class_hints(cls: type, arguments: Tuple[Any, ...] = ()) -> Dict[str, Tuple[A
         scope.update({each.__name__: each for each in getattr(base, "__type_params__", ())})
         stand_for = known.get(base, {})
         for name, annotation in _own_annotations(base).items():
-            if stand_for and isinstance(annotation, (str, typing.ForwardRef)):
-                annotation = _evaluate(_text(annotation), scope)
-            hints[name] = (substituted(annotation, stand_for), scope)
+            if stand_for:
+                annotation = substituted(_evaluated(annotation, scope), stand_for)
+            hints[name] = (annotation, scope)
     return hints
 
 
@@ -126,6 +126,12 @@ def _unwrap(annotation: Any) -> Any:
 def _name(thing: Any) -> str:
     name = getattr(thing, "_name", None) or getattr(thing, "__name__", None)
     return name if isinstance(name, str) else ""
+
+
+def _evaluated(annotation: Any, scope: Scope) -> Any:
+    """What stands as text, evaluated; all else as it is."""
+    is_text = isinstance(annotation, (str, typing.ForwardRef))
+    return _evaluate(_text(annotation), scope) if is_text else annotation
 
 
 def _text(annotation: Any) -> str:

@@ -5,6 +5,7 @@ import typing
 from collections import abc
 from typing import Any, Callable, List, Optional, Tuple
 
+from qflow_agent.annotations import UNKNOWN
 from qflow_agent.kinds import ANY, Kind, Mismatch, unchanged
 
 _LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection, abc.Reversible)
@@ -29,9 +30,7 @@ def container(
         return _fixed_tuple(
             [] if arguments == ((),) else [kind(argument) for argument in arguments], expected
         )
-    if cls is tuple and arguments[-1:] != (Ellipsis,):
-        arguments = ()  # of several that are not counted, nothing is known
-    element = kind(arguments[0]) if arguments else ANY
+    element = kind(element_of(cls, arguments))
     if cls in _LISTS:
         return _many(element, expected, unchanged, lax=lax)
     if cls in _ITERATORS:
@@ -46,6 +45,12 @@ def container(
 def is_fixed(arguments: Tuple[Any, ...]) -> bool:
     """Whether these are the elements of a tuple one by one: not ``int, ...``, and no ``*Ts`` among them."""
     return bool(arguments) and arguments[-1] is not Ellipsis and not any(map(_is_unpacked, arguments))
+
+
+def element_of(cls: Any, arguments: Tuple[Any, ...]) -> Any:
+    """The annotation of each element; UNKNOWN also for a tuple of several that are not counted."""
+    uncounted = cls is tuple and arguments[-1:] != (Ellipsis,)
+    return UNKNOWN if uncounted or not arguments else arguments[0]
 
 
 def _is_unpacked(argument: Any) -> bool:

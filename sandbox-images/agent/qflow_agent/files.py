@@ -153,10 +153,6 @@ def _of_path(path: Any, _name: str) -> File:
         raise ValueError("%s; str(path) gives the path as text" % error) from None
 
 
-def _of_bytes(content: Any, name: str) -> File:
-    return File.from_bytes(content, name)
-
-
 def _of_buffer(buffer: Any, name: str) -> File:
     """All that was written to it, wherever it stands now."""
     return _of_content(buffer.getvalue(), name)
@@ -191,9 +187,9 @@ def _picture(name: str) -> Maker:
 
 _BY_NAME: Dict[str, Maker] = {
     "qflow.File": lambda file, _name: file,
-    "builtins.bytes": _of_bytes,
-    "builtins.bytearray": _of_bytes,
-    "builtins.memoryview": _of_bytes,
+    "builtins.bytes": _of_content,
+    "builtins.bytearray": _of_content,
+    "builtins.memoryview": _of_content,
     "pathlib.Path": _of_path,
     "_io.BytesIO": _of_buffer,
     "_io.StringIO": _of_buffer,

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from qflow_agent.annotations import UNKNOWN, Scope, many_by_name, resolve, written
 from qflow_agent.constraints import limited, limits
-from qflow_agent.containers import is_fixed
+from qflow_agent.containers import element_of, is_fixed
 from qflow_agent.kinds import ANY, Kind, Mismatch, unchanged, union
 from qflow_agent.records import Field, is_typed_dict, record, typed_dict
 from qflow_agent.typing_kinds import KindMaker, is_literal, is_union, literal, meaningful
@@ -74,9 +74,7 @@ class FitMaker:
         if cls in _MAPPINGS:
             return self._mapping(cls, expected, [self.make(argument, scope) for argument in arguments[:2]])
         if cls in _REBUILT or cls in _ABSTRACT or cls in _ASYNC:
-            uncounted = cls is tuple and arguments[-1:] != (Ellipsis,)
-            element = ANY if uncounted or not arguments else self.make(arguments[0], scope)
-            return self._many(cls, expected, element)
+            return self._many(cls, expected, self.make(element_of(cls, arguments), scope))
         if is_typed_dict(cls):
             return self._typed_dict(cls, arguments, expected)
         return self._instance(
